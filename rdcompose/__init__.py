@@ -1,0 +1,1 @@
+"""Compose a kernel, an initramfs and a modules disk that fit together."""

@@ -1,0 +1,1 @@
+"""Decides what is to boot; writes nothing."""

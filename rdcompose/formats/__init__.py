@@ -1,0 +1,1 @@
+"""Bytes and file objects only: no paths, clock, network or kernel knowledge."""
