@@ -1,0 +1,186 @@
+"""Real Debian packages, from the mirror that apt on this machine is configured with.
+
+A package is downloaded once, with an apt state of its own per suite and architecture
+(the machine's apt is only asked for addresses), and kept in
+``$RDCOMPOSE_TEST_CACHE`` or ``~/.cache/rdcompose-tests``. Any version that is there
+already serves: tests compare with real tools, not with version numbers, and so a
+filled cache needs no network.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import re
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from tests.support.tools import missing, run, tool
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+KEYRING: Final = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+# The start of a versioned name: linux-image-6.1.0-44-…, linux-image-6.12.57+deb13-…
+_RELEASE_START: Final = r"\d[0-9.]*(?:\+deb\d+)?(?:-\d+)?"
+
+
+def cache_directory() -> Path:
+    """Where downloads are kept between runs."""
+    if own := os.environ.get("RDCOMPOSE_TEST_CACHE"):
+        return Path(own)
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "rdcompose-tests"
+
+
+def package(suite: str, architecture: str, name: str) -> Path:
+    """Path of a package's ``.deb``; the test is skipped where it cannot be had.
+
+    A kernel metapackage (``linux-image-cloud-amd64``) gives the package with the
+    kernel that it depends on.
+    """
+    directory = cache_directory() / f"{suite}-{architecture}"
+    if (found := _cached(directory, architecture, name)) is not None:
+        return found
+    directory.mkdir(parents=True, exist_ok=True)
+    with _locked(directory / ".lock"):
+        # Another test process may have downloaded it while this one waited.
+        if (found := _cached(directory, architecture, name)) is None:
+            _download(directory, suite, architecture, name)
+            found = _cached(directory, architecture, name)
+    if found is None:
+        missing(f"apt downloaded no {name} of {suite} for {architecture}")
+    return found
+
+
+def unpacked(suite: str, architecture: str, name: str) -> Path:
+    """A directory with the content of a package, kept beside its ``.deb``."""
+    deb = package(suite, architecture, name)
+    target = deb.parent / "unpacked" / deb.stem
+    if not target.is_dir():
+        target.parent.mkdir(exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
+            content = Path(scratch) / "content"
+            run(tool("dpkg-deb"), "-x", deb, content)
+            # Another process may have been faster; both did the same.
+            with contextlib.suppress(OSError):
+                content.rename(target)
+    return target
+
+
+def lsinitramfs() -> str:
+    """Path of initramfs-tools' lsinitramfs, with unmkinitramfs beside it.
+
+    The package is not installed for that: it brings udev and systemd along, and
+    conflicts with dracut. Both are shell scripts that run from anywhere; programs
+    that they call (cpio, zstd, …) must be there.
+    """
+    if (found := shutil.which("lsinitramfs")) is not None:
+        return found
+    tool("cpio")
+    scripts = unpacked("bookworm", "all", "initramfs-tools-core") / "usr" / "bin"
+    # lsinitramfs looks for its other half in PATH.
+    wrapper = scripts / "rdcompose-lsinitramfs"
+    if not wrapper.exists():
+        draft = scripts / f"rdcompose-lsinitramfs.{os.getpid()}"
+        draft.write_text('#!/bin/sh\nPATH="${0%/*}:$PATH" exec "${0%/*}/lsinitramfs" "$@"\n')
+        draft.chmod(0o755)
+        draft.replace(wrapper)
+    return str(wrapper)
+
+
+def _cached(directory: Path, architecture: str, name: str) -> Path | None:
+    # apt writes the colon of an epoch as %3a; only versions hold characters like "~".
+    suffix = rf"_[^_/]+_(?:{re.escape(architecture)}|all)\.deb"
+    pattern = re.compile(_file_name(name) + suffix)
+    found = [path for path in directory.glob("*.deb") if pattern.fullmatch(path.name)]
+    return max(found, key=lambda path: (path.stat().st_mtime, path.name), default=None)
+
+
+def _file_name(name: str) -> str:
+    """Pattern of the package names that serve a name asked for."""
+    flavour = name.removeprefix("linux-image-")
+    if flavour == name or flavour[:1].isdigit():
+        return re.escape(name)
+    return rf"linux-image-{_RELEASE_START}-{re.escape(flavour)}"
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _download(directory: Path, suite: str, architecture: str, name: str) -> None:
+    options = _apt_state(directory, suite, architecture)
+    run(tool("apt-get"), *options, "-qq", "update", timeout=900)
+    wanted = _real_name(options, name)
+    with tempfile.TemporaryDirectory(dir=directory) as scratch:
+        run(tool("apt-get"), *options, "-qq", "download", wanted, cwd=scratch, timeout=1800)
+        for deb in Path(scratch).glob("*.deb"):
+            deb.replace(directory / deb.name)
+
+
+def _real_name(options: list[str], name: str) -> str:
+    """The kernel package behind a metapackage; any other name as it is."""
+    if not re.match(r"linux-image-\D", name):
+        return name
+    listing = run(tool("apt-cache"), *options, "depends", "--important", name)
+    depends = re.search(r"^ +Depends: (linux-image-\d\S*)$", listing, re.MULTILINE)
+    return depends[1] if depends else name
+
+
+def _apt_state(directory: Path, suite: str, architecture: str) -> list[str]:
+    """Options that give apt lists, sources and status of their own in ``directory``."""
+    main, security = _mirrors()
+    state = directory / "apt"
+    for part in ("lists/partial", "archives/partial", "etc"):
+        (state / part).mkdir(parents=True, exist_ok=True)
+    (state / "status").touch()
+    # Packages for all architectures are listed with every real one.
+    native = run(tool("dpkg"), "--print-architecture").strip()
+    listed = native if architecture == "all" else architecture
+    origin = f"deb [arch={listed} signed-by={KEYRING}]"
+    (state / "sources.list").write_text(
+        f"{origin} {main} {suite} main\n{origin} {security} {suite}-security main\n"
+    )
+    settings = {
+        "Dir::State": state,
+        "Dir::State::lists": state / "lists",
+        "Dir::State::status": state / "status",
+        "Dir::Cache": state,
+        "Dir::Etc::sourcelist": state / "sources.list",
+        "Dir::Etc::sourceparts": "/dev/null",
+        "Dir::Etc::preferencesparts": "/dev/null",
+        "APT::Architecture": listed,
+        "APT::Architectures": listed,
+        "Acquire::Languages": "none",
+    }
+    if os.geteuid() == 0:
+        # apt's own user may not write below the home directory.
+        settings["APT::Sandbox::User"] = "root"
+    return [part for key, value in settings.items() for part in ("-o", f"{key}={value}")]
+
+
+def _mirrors() -> tuple[str, str]:
+    """Addresses of the Debian and the Debian security archive, as apt has them."""
+    if shutil.which("apt-get") is None:
+        missing("there is no apt to get real packages with")
+    if not KEYRING.exists():
+        missing(f"{KEYRING} is missing (Debian package debian-archive-keyring)")
+    listing = run(
+        tool("apt-get"),
+        "indextargets",
+        "--format",
+        "$(LABEL) $(COMPONENT) $(REPO_URI)",
+        "Created-By: Packages",
+    )
+    rows = [line.split() for line in listing.splitlines()]
+    found = {label: uri for label, component, uri in rows if component == "main"}
+    if not {"Debian", "Debian-Security"} <= found.keys():
+        missing("apt has no lists of a Debian archive (apt-get update makes them)")
+    return found["Debian"], found["Debian-Security"]
