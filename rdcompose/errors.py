@@ -3,6 +3,7 @@
 .. code-block:: text
 
     RdcomposeError            message for a person, and a hint on what to do
+     ├── UsageError           options that do not go together: exit status 2
      ├── FormatError          the bytes are not what their format demands
      ├── UnsupportedError     valid, but of a kind that is not handled
      ├── SpecError            a list, template, program or option is wrong
@@ -26,6 +27,10 @@ class RdcomposeError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+
+
+class UsageError(RdcomposeError):
+    """The command line asks for things that do not go together."""
 
 
 class FormatError(RdcomposeError):
