@@ -1,0 +1,162 @@
+"""The layers of docs/architecture.md hold: imports point down, side effects stay in place."""
+
+from __future__ import annotations
+
+import ast
+import graphlib
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+TOP: Final = Path(__file__).parents[1]
+PACKAGE: Final = TOP / "rdcompose"
+SOURCES: Final = sorted(PACKAGE.rglob("*.py"))
+
+# Lowest first. A name may import what is in its own layer or below.
+LAYERS: Final = [
+    {"errors", "tree"},
+    {"formats"},
+    {"kernel", "archive"},
+    {"compose"},
+    {"outputs", "publish", "manifest", "boards", "qemu", "inspect"},
+    {"cli"},
+    {"__main__"},
+]
+RANK: Final = {name: rank for rank, names in enumerate(LAYERS) for name in names}
+# What a kernel is and where packages come from know nothing of each other, nor does
+# what boots artifacts know how they are made.
+SEPARATE: Final = [{"kernel", "archive"}, {"qemu", "outputs"}, {"qemu", "boards"}]
+
+# formats/ works on bytes and file objects only.
+IMPURE: Final = {
+    *("os", "pathlib", "shutil", "subprocess", "tempfile", "time", "datetime", "glob"),
+    *("urllib", "http", "socket", "requests"),
+}
+# Who may open sockets and run programs.
+PLACES: Final = {
+    "requests": {"archive/fetch.py"},
+    "urllib.request": set[str](),
+    "http.client": set[str](),
+    "socket": set[str](),
+    "subprocess": {"qemu.py"},
+    "multiprocessing": set[str](),
+}
+
+
+def imports(source: Path) -> Iterator[str]:
+    """Dotted names that a file imports when it runs, wherever the import stands."""
+    tree = ast.parse(source.read_text(encoding="utf-8"))
+    typing_only = {
+        id(child)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING")
+        for statement in node.body
+        for child in ast.walk(statement)
+    }
+    for node in ast.walk(tree):
+        if id(node) in typing_only:
+            continue
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def module_name(source: Path) -> str:
+    """Dotted name of a file of the package."""
+    parts = source.relative_to(TOP).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES: Final = {module_name(source): source for source in SOURCES}
+
+
+def own_imports(source: Path) -> set[str]:
+    """Modules of this package that a file imports."""
+    found = set()
+    for name in imports(source):
+        if name.split(".")[0] == "rdcompose":
+            # The last part may be a module or something in one.
+            found.add(name if name in MODULES else name.rpartition(".")[0])
+    return found
+
+
+def layer(module: str) -> str:
+    """The part of the package that a module belongs to: a key of RANK."""
+    return module.split(".")[1]
+
+
+def identify(source: Path) -> str:
+    """The test's name for a file."""
+    return str(source.relative_to(PACKAGE))
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=identify)
+def test_imports_point_down(source: Path) -> None:
+    if source == PACKAGE / "__init__.py":
+        assert own_imports(source) == set()
+        return
+    here = layer(module_name(source))
+    assert here in RANK, f"{here} has no place in LAYERS"
+    wrong = [
+        name
+        for name in own_imports(source)
+        if name != "rdcompose"
+        and (RANK[layer(name)] > RANK[here] or {here, layer(name)} in SEPARATE)
+    ]
+    assert wrong == []
+
+
+def test_no_import_cycles() -> None:
+    # A package's __init__ is imported with each of its modules; it holds no code.
+    graph = {name: own_imports(source) - {name} for name, source in MODULES.items()}
+    graphlib.TopologicalSorter(graph).prepare()
+
+
+@pytest.mark.parametrize("source", sorted((PACKAGE / "formats").rglob("*.py")), ids=identify)
+def test_formats_are_pure(source: Path) -> None:
+    assert IMPURE.isdisjoint({name.split(".")[0] for name in imports(source)})
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=identify)
+def test_side_effects_stay_in_their_places(source: Path) -> None:
+    names = list(imports(source))
+    wrong = [
+        target
+        for target, places in PLACES.items()
+        if str(source.relative_to(PACKAGE)) not in places
+        and any(f"{name}.".startswith(f"{target}.") for name in names)
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize(
+    "source", [source for source in SOURCES if source.name == "__init__.py"], ids=identify
+)
+def test_package_files_hold_nothing_that_runs(source: Path) -> None:
+    statements = ast.parse(source.read_text(encoding="utf-8")).body
+    allowed = ast.Expr | ast.ImportFrom | ast.Assign | ast.AnnAssign
+    assert [ast.unparse(node) for node in statements if not isinstance(node, allowed)] == []
+    assert ast.get_docstring(ast.parse(source.read_text(encoding="utf-8")))
+
+
+def test_start_loads_no_heavy_library() -> None:
+    # Each costs more time than the whole start may take.
+    script = (
+        "import sys, rdcompose.cli.main as cli\n"
+        "try: cli.main(['--help'])\n"
+        "except SystemExit: pass\n"
+        "print(*sorted({name.split('.')[0] for name in sys.modules}), file=sys.stderr)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=TOP, capture_output=True, text=True, check=True
+    )
+    heavy = {"libarchive", "elftools", "zstandard", "lz4", "requests", "rich", "asyncio", "http"}
+    assert heavy & set(done.stderr.split()) == set()
+    assert "usage" in done.stdout

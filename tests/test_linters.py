@@ -1,0 +1,73 @@
+"""Formatting, lint and types, as tests: what passes here passes everywhere.
+
+Settings and versions: pyproject.toml and requirements/test.lock.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.support.tools import missing, packages, run, tool
+
+TOP: Final = Path(__file__).parents[1]
+FOLDERS: Final = ("bench", "bin", "rdcompose", "tests")
+
+
+def check(module: str, *arguments: str) -> None:
+    """Run a linter of this Python environment over the checkout."""
+    if importlib.util.find_spec(module) is None:
+        missing(f"{module} is not in this environment (bin/test makes one that has it)")
+    command = [sys.executable, "-m", module, *arguments]
+    done = subprocess.run(command, cwd=TOP, capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.fail(f"{module} {' '.join(arguments)}\n{done.stdout}{done.stderr}", pytrace=False)
+
+
+def test_format() -> None:
+    check("ruff", "format", "--check", "--diff", "--quiet", *FOLDERS)
+
+
+def test_lint() -> None:
+    check("ruff", "check", "--output-format=concise", *FOLDERS)
+
+
+def test_types() -> None:
+    check("mypy")
+
+
+def scripts() -> list[Path]:
+    """Every shell script, by its first line."""
+    candidates = [*(TOP / "bin").rglob("*"), TOP / ".ci" / "run", *(TOP / "bench").rglob("*")]
+    candidates += (TOP / "ramdisk-template").rglob("*")
+    shell = re.compile(rb"#!\s*/bin/(busybox )?(ba)?sh\b|# shellcheck shell=")
+    return [
+        path
+        for path in sorted(candidates)
+        if path.is_file() and not path.is_symlink() and shell.match(path.read_bytes())
+    ]
+
+
+@pytest.mark.parametrize("script", scripts(), ids=lambda path: str(path.relative_to(TOP)))
+def test_shell(script: Path) -> None:
+    # Other scripts that it reads are checked by themselves.
+    run(tool("shellcheck"), "--exclude=SC1091", "--severity=info", script)
+
+
+def test_programs_table_is_what_tests_use() -> None:
+    call = re.compile(r"""\btool\(\s*["']([^"']+)["']""")
+    used = {
+        name
+        for source in (TOP / "tests").rglob("*.py")
+        for name in call.findall(source.read_text(encoding="utf-8"))
+    }
+    # Always there on Debian: apt itself is how the others are installed.
+    used -= {"apt-get", "apt-cache", "dpkg"}
+    listed = {name for name in packages() if not name.startswith("/")}
+    assert (used - listed, listed - used) == (set(), set())
