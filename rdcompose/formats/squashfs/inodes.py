@@ -1,0 +1,126 @@
+"""The inode records of all seven file types.
+
+Each type has a basic and an extended record. The extended one is used where it must be:
+a file of over 4 GiB, one that lies beyond 4 GiB or has holes, a directory with an index.
+Extended attributes and hard links are not supported: every inode has one name.
+
+References:
+- squashfs-tools-ng, ``doc/format.adoc``, section "Inode Table"
+- Linux, ``fs/squashfs/inode.c`` and ``new_encode_dev`` in ``include/linux/kdev_t.h``
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import struct
+from typing import TYPE_CHECKING, Final
+
+from rdcompose.tree import NodeKind
+
+if TYPE_CHECKING:
+    from rdcompose.formats.squashfs.directories import Listing
+
+DIRECTORY: Final = 1
+FILE: Final = 2
+SYMLINK: Final = 3
+NODE_TYPES: Final = {
+    NodeKind.BLOCK: 4,
+    NodeKind.CHARACTER: 5,
+    NodeKind.FIFO: 6,
+    NodeKind.SOCKET: 7,
+}
+_EXTENDED: Final = 7  # added to a type
+_NO_XATTR: Final = 0xFFFF_FFFF
+NO_FRAGMENT: Final = 0xFFFF_FFFF
+_MAX_U16: Final = 0xFFFF
+_MAX_U32: Final = 0xFFFF_FFFF
+# Readers make up "." and "..", and the format counts three bytes for them.
+_LISTING_EXTRA: Final = 3
+
+MAX_MAJOR: Final = 0xFFF
+MAX_MINOR: Final = 0xF_FFFF
+
+# type, mode, uid index, gid index, mtime, inode number
+_COMMON: Final = struct.Struct("<4H2I")
+# block start, fragment, offset in the fragment block, size
+_FILE: Final = struct.Struct("<4I")
+# block start, size, bytes in holes, links, fragment, offset in the fragment block, xattr
+_LONG_FILE: Final = struct.Struct("<3Q4I")
+# listing's block start, links, listing's size, listing's offset, parent's inode number
+_DIRECTORY: Final = struct.Struct("<2I2HI")
+# links, listing's size, listing's block start, parent's number, index count, offset, xattr
+_LONG_DIRECTORY: Final = struct.Struct("<4I2HI")
+# links, length of the target
+_SYMLINK: Final = struct.Struct("<2I")
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Attributes:
+    """What all inodes have; owners are indexes into the id table."""
+
+    mode: int
+    uid: int
+    gid: int
+    mtime: int
+    number: int
+
+    def pack(self, kind: int) -> bytes:
+        """Return the start of an inode record."""
+        return _COMMON.pack(kind, self.mode, self.uid, self.gid, self.mtime, self.number)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class FileData:
+    """Where the content of a file is.
+
+    ``blocks`` are the block sizes as stored: 0 is a hole, bit 24 means not compressed.
+    ``holes`` is the number of bytes in holes.
+    """
+
+    size: int
+    start: int = 0
+    blocks: tuple[int, ...] = ()
+    holes: int = 0
+    fragment: int = NO_FRAGMENT
+    offset: int = 0
+
+
+def file_inode(attributes: Attributes, data: FileData) -> bytes:
+    """Return the inode of a regular file."""
+    if max(data.start, data.size) > _MAX_U32 or data.holes:
+        head = attributes.pack(FILE + _EXTENDED) + _LONG_FILE.pack(
+            data.start, data.size, data.holes, 1, data.fragment, data.offset, _NO_XATTR
+        )
+    else:
+        head = attributes.pack(FILE) + _FILE.pack(data.start, data.fragment, data.offset, data.size)
+    return head + struct.pack(f"<{len(data.blocks)}I", *data.blocks)
+
+
+def directory_inode(
+    attributes: Attributes, listing: Listing, *, subdirectories: int, parent: int
+) -> bytes:
+    """Return the inode of a directory; ``parent`` is an inode number."""
+    links = 2 + subdirectories
+    size = listing.size + _LISTING_EXTRA
+    if size <= _MAX_U16 and not listing.index:
+        return attributes.pack(DIRECTORY) + _DIRECTORY.pack(
+            listing.block, links, size, listing.offset, parent
+        )
+    head = _LONG_DIRECTORY.pack(
+        links, size, listing.block, parent, len(listing.index), listing.offset, _NO_XATTR
+    )
+    index = b"".join(entry.pack() for entry in listing.index)
+    return attributes.pack(DIRECTORY + _EXTENDED) + head + index
+
+
+def symlink_inode(attributes: Attributes, target: bytes) -> bytes:
+    """Return the inode of a symbolic link."""
+    return attributes.pack(SYMLINK) + _SYMLINK.pack(1, len(target)) + target
+
+
+def node_inode(attributes: Attributes, kind: NodeKind, major: int, minor: int) -> bytes:
+    """Return the inode of a device node, fifo or socket."""
+    fields = [1]
+    if kind in {NodeKind.BLOCK, NodeKind.CHARACTER}:
+        fields.append((minor & 0xFF) | (major << 8) | ((minor & ~0xFF) << 12))
+    return attributes.pack(NODE_TYPES[kind]) + struct.pack(f"<{len(fields)}I", *fields)
