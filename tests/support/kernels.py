@@ -46,7 +46,7 @@ def package(suite: str, architecture: str, name: str) -> Path:
     if (found := _cached(directory, architecture, name)) is not None:
         return found
     directory.mkdir(parents=True, exist_ok=True)
-    with _locked(directory / ".lock"):
+    with locked(directory / ".lock"):
         # Another test process may have downloaded it while this one waited.
         if (found := _cached(directory, architecture, name)) is None:
             _download(directory, suite, architecture, name)
@@ -109,7 +109,8 @@ def _file_name(name: str) -> str:
 
 
 @contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def locked(path: Path) -> Iterator[None]:
+    """Hold a lock file, against other test processes."""
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
@@ -136,7 +137,7 @@ def _real_name(options: list[str], name: str) -> str:
 
 def _apt_state(directory: Path, suite: str, architecture: str) -> list[str]:
     """Options that give apt lists, sources and status of their own in ``directory``."""
-    main, security = _mirrors()
+    main, security = mirrors()
     state = directory / "apt"
     for part in ("lists/partial", "archives/partial", "etc"):
         (state / part).mkdir(parents=True, exist_ok=True)
@@ -166,7 +167,7 @@ def _apt_state(directory: Path, suite: str, architecture: str) -> list[str]:
     return [part for key, value in settings.items() for part in ("-o", f"{key}={value}")]
 
 
-def _mirrors() -> tuple[str, str]:
+def mirrors() -> tuple[str, str]:
     """Addresses of the Debian and the Debian security archive, as apt has them."""
     if shutil.which("apt-get") is None:
         missing("there is no apt to get real packages with")
