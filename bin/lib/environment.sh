@@ -94,8 +94,9 @@ have_lists() {
 }
 
 _apt_install() {
+    # Errors only: the progress of dpkg is long and tells users nothing.
     DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0 install -y \
-        --no-install-recommends "$@" >&2
+        --no-install-recommends "$@" >/dev/null
 }
 
 # Finds a Python that will do, and libarchive; else says in $lack what is missing.

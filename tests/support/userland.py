@@ -139,6 +139,9 @@ def _configure_pip(root: Path) -> tuple[str, ...]:
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(text)
             settings.append(text)
-    # Local folders with packages: find-links = /DIR, index-url = file:///DIR.
-    named = re.findall(r"(?:^|[\s=]|file://)(/[^\s,]+)", "\n".join(settings))
+    # Local folders with packages: find-links = /DIR, index-url = file:///DIR/simple, whose
+    # pages may link to files beside it.
+    named = re.findall(
+        r"(?:^|[\s=]|file://)(/[^\s,]+?)(?:/simple/?)?(?=[\s,]|$)", "\n".join(settings)
+    )
     return tuple(sorted({name for name in named if Path(name).is_dir()}))
