@@ -118,7 +118,7 @@ class _Reading:
         if real in self._open:
             circle = [path.name for path in self._open[self._open.index(real) :]] + [real.name]
             raise SpecError(
-                f"{include.line.where}: the profiles include each other: {' -> '.join(circle)}"
+                f"{include.line}: the profiles include each other: {' -> '.join(circle)}"
             )
         if real not in self._done:
             self.add(other)
@@ -156,7 +156,7 @@ def _find(
 
 
 def _start(line: Line | None) -> str:
-    return "" if line is None else f"{line.where}: "
+    return "" if line is None else f"{line}: "
 
 
 def _advice(wanted: str, folder: Path, places: Sequence[Path]) -> str:

@@ -34,15 +34,13 @@ _GLOB: Final = re.compile(r"[*?\[\]]")
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Line:
-    """Where an entry stands, and what it says there."""
+    """Where an entry stands, and what it says there; ``str()`` is ``file:number``."""
 
     file: str
     number: int
     text: str
 
-    @property
-    def where(self) -> str:
-        """The place as editors and compilers write it: ``file:number``."""
+    def __str__(self) -> str:
         return f"{self.file}:{self.number}"
 
 
@@ -138,9 +136,9 @@ def _lines(data: bytes, file: str) -> Iterator[tuple[int, str]]:
 def _directive(line: Line, problems: list[str]) -> Iterator[Include]:
     word, *rest = line.text.split(maxsplit=1)
     if word != _INCLUDE:
-        problems.append(f"{line.where}: unknown directive {word!r} (there is {_INCLUDE} PROFILE)")
+        problems.append(f"{line}: unknown directive {word!r} (there is {_INCLUDE} PROFILE)")
     elif not rest:
-        problems.append(f"{line.where}: {_INCLUDE} names no profile")
+        problems.append(f"{line}: {_INCLUDE} names no profile")
     else:
         yield Include(line, rest[0])
 

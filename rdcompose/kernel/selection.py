@@ -96,11 +96,11 @@ class WhyKind(enum.Enum):
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Why:
-    """The reason for one module.
+    """The reason for one module; ``str()`` tells it in a few words.
 
     ``line`` is the list line, for ``LISTED`` and ``AUTOLOAD``. ``by`` is the module that
-    needs it, or for ``REQUIRED`` what the boot needs it for. ``alias`` is the name that
-    led here where it is not the module's own.
+    needs it, or for ``REQUIRED`` what the boot needs it for ("to read the disk").
+    ``alias`` is the name that led here where it is not the module's own.
     """
 
     kind: WhyKind
@@ -108,13 +108,11 @@ class Why:
     by: str = ""
     alias: str = ""
 
-    @property
-    def told(self) -> str:
-        """The reason in a few words."""
+    def __str__(self) -> str:
         alias = f" (as {self.alias})" if self.alias else ""
         if self.line is not None:
-            return f"{self.kind.value}: {self.line.text!r} in {self.line.where}{alias}"
-        joined = ": " if self.kind is WhyKind.REQUIRED else " of "
+            return f"{self.kind.value}: {self.line.text!r} in {self.line}{alias}"
+        joined = " " if self.kind is WhyKind.REQUIRED else " of "
         return f"{self.kind.value}{joined}{self.by}{alias}"
 
 
@@ -145,7 +143,8 @@ def select(
     """Choose the modules of an initramfs.
 
     ``entries`` and ``autoload`` are the lists, ``required`` the modules that the boot
-    itself needs, each with what for; that these are built in is as good.
+    itself needs, each with what for (``"to read the modules disk"``); built in is as
+    good.
 
     :raises SpecError: entries match nothing, or exclude what is needed; one for all.
     :raises CapabilityError: the kernel lacks a required module.
@@ -222,7 +221,7 @@ class _Chosen:
             else:
                 self._missing(entry, "is no module of this kernel")
         for name, why in loaded.items():
-            self._add(name, why, f"it is to be loaded ({why.told})")
+            self._add(name, why, f"it is to be loaded ({why})")
         return tuple(loaded)
 
     def add_required(self, required: Sequence[tuple[str, str]]) -> None:
@@ -231,12 +230,12 @@ class _Chosen:
             names = self._resolve(written)
             if not names and not self._graph.is_builtin(written):
                 raise CapabilityError(
-                    f"this kernel has no module {written!r}, nor is it built in: {purpose}"
+                    f"this kernel has no {written!r}, as a module or built in, {purpose}"
                 )
             for name in names:
                 alias = "" if name == modname(written) else written
                 why = Why(kind=WhyKind.REQUIRED, by=purpose, alias=alias)
-                self._add(name, why, f"the boot needs it: {purpose}")
+                self._add(name, why, f"the boot needs it {purpose}")
 
     def close(self) -> None:
         """Add the closure.
@@ -254,14 +253,14 @@ class _Chosen:
             for needed in self._graph.direct(name):
                 if needed not in self.reasons:
                     why = Why(kind=WhyKind.DEPENDENCY, by=name)
-                    self._add(needed, why, f"{name} needs it ({self.reasons[name].told})")
+                    self._add(needed, why, f"{name} needs it ({self.reasons[name]})")
                     todo.append(needed)
             wishes.extend(self._wishes(name))
 
     def _add(self, name: str, why: Why, user: str) -> None:
         """Take a module in; that a line excludes it is a conflict."""
         if (line := self._excluded.get(name)) is not None:
-            self.conflicts.append(f"{line.where}: {line.text!r} leaves out {name}, but {user}")
+            self.conflicts.append(f"{line}: {line.text!r} leaves out {name}, but {user}")
         self.reasons.setdefault(name, why)
 
     def _resolve(self, written: str) -> tuple[str, ...]:
@@ -289,7 +288,7 @@ class _Chosen:
             if name in self.reasons:
                 continue
             if (line := self._barred(name)) is not None:
-                self.notes.append(f"{wished}: {name} is left out by {line.text!r} in {line.where}")
+                self.notes.append(f"{wished}: {name} is left out by {line.text!r} in {line}")
                 continue
             alias = "" if name == modname(wish.name) else wish.name
             self.reasons[name] = Why(kind=wish.kind, by=wish.by, alias=alias)
@@ -312,15 +311,15 @@ class _Chosen:
         dropped = [loaded.pop(name) for name in names if name in loaded]
         if not dropped and not entry.optional:
             self.unmatched.append(
-                f"{entry.line.where}: {entry.line.text!r} takes out what no line before it loads"
+                f"{entry.line}: {entry.line.text!r} takes out what no line before it loads"
             )
 
     def _built_in(self, entry: ListEntry) -> None:
         effect = "cannot be left out" if entry.exclude else "needs no module"
-        self.notes.append(f"{entry.line.where}: {entry.pattern!r} is built in and {effect}")
+        self.notes.append(f"{entry.line}: {entry.pattern!r} is built in and {effect}")
 
     def _missing(self, entry: ListEntry, problem: str) -> None:
-        written = f"{entry.line.where}: {entry.line.text!r} {problem}"
+        written = f"{entry.line}: {entry.line.text!r} {problem}"
         if entry.optional:
             self.notes.append(written)
             return

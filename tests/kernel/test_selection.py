@@ -42,7 +42,7 @@ def choose(ramfs: str, autoload: str = "", required: tuple[tuple[str, str], ...]
 
 
 def told(selection: Selection) -> dict[str, str]:
-    return {name: why.told for name, why in selection.reasons.items()}
+    return {name: str(why) for name, why in selection.reasons.items()}
 
 
 def failure(
@@ -121,7 +121,7 @@ def test_order_of_the_list_does_not_count() -> None:
 def test_reason_is_the_nearest_to_the_user() -> None:
     # scsi_mod is also a dependency of three others, and required.
     selection = choose(
-        "ata_piix\nsd_mod\nscsi_mod\ndrivers/scsi", "sg", required=(("scsi_mod", "a disk"),)
+        "ata_piix\nsd_mod\nscsi_mod\ndrivers/scsi", "sg", required=(("scsi_mod", "to see disks"),)
     )
     assert told(selection) == {
         "ata_piix": "listed: 'ata_piix' in ramfs:1",
@@ -242,11 +242,11 @@ def test_excluded_dependency_of_a_dependency() -> None:
 
 
 def test_excluded_but_loaded_and_required() -> None:
-    error = failure("!loop\n!vfat", "vfat", required=(("loop", "the root is in a file"),))
+    error = failure("!loop\n!vfat", "vfat", required=(("loop", "to mount the root"),))
     assert error.message == (
         "2 errors in the module lists: ramfs:2: '!vfat' leaves out vfat,"
         " but it is to be loaded (autoload: 'vfat' in auto:1);"
-        " ramfs:1: '!loop' leaves out loop, but the boot needs it: the root is in a file"
+        " ramfs:1: '!loop' leaves out loop, but the boot needs it to mount the root"
     )
 
 
@@ -314,17 +314,17 @@ def test_autoload_taken_out_that_is_not_there() -> None:
 
 def test_required() -> None:
     needs = (
-        ("loop", "the root is in a file"),
+        ("loop", "to mount the root"),
         ("fuse", "built in is as good"),
         ("crypto-sha256", "so is an alias"),
         ("block-major-7-1", "twice is no harm"),
-        ("crc32c", "an alias finds modules"),
+        ("crc32c", "to find modules by an alias"),
     )
     selection = choose("", required=needs)
     assert told(selection) == {
-        "crc32c_intel": "required by the boot: an alias finds modules (as crc32c)",
-        "crc32c_generic": "required by the boot: an alias finds modules (as crc32c)",
-        "loop": "required by the boot: the root is in a file",
+        "crc32c_intel": "required by the boot to find modules by an alias (as crc32c)",
+        "crc32c_generic": "required by the boot to find modules by an alias (as crc32c)",
+        "loop": "required by the boot to mount the root",
     }
     assert selection.autoload == ()
     assert selection.notes == ()
@@ -332,10 +332,9 @@ def test_required() -> None:
 
 def test_required_is_missing() -> None:
     with pytest.raises(CapabilityError) as caught:
-        choose("", required=(("overlay", "the modules disk is laid over the root"),))
+        choose("", required=(("overlay", "to lay modules over the disk"),))
     assert caught.value.message == (
-        "this kernel has no module 'overlay', nor is it built in:"
-        " the modules disk is laid over the root"
+        "this kernel has no 'overlay', as a module or built in, to lay modules over the disk"
     )
 
 
