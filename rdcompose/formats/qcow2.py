@@ -80,7 +80,10 @@ class Qcow2Writer:
     def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
         """Move to an offset in the payload; return it."""
         self._check_open()
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._end}[whence]
+        bases = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._end}
+        base = bases.get(whence)
+        if base is None:
+            raise ValueError(f"{whence} is no whence of a seek")
         if base + offset < 0:
             raise ValueError(f"negative offset {base + offset} in a qcow2 payload")
         self._position = base + offset
