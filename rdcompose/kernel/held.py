@@ -1,0 +1,65 @@
+"""File contents held in memory, lightly compressed.
+
+Which disk a module goes to is known only when all have been seen, and the modules of
+a generic kernel are 400 MB. Holding them at zstd's fastest level costs a few
+hundredths of a second per 100 MB and a third of the memory; nothing is unpacked to
+a disk.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import zstandard
+
+LEVEL: Final = 1
+
+# A zstandard context may not be used by two threads at once.
+_contexts = threading.local()
+
+
+def _compressor() -> zstandard.ZstdCompressor:
+    found: zstandard.ZstdCompressor | None = getattr(_contexts, "compressor", None)
+    if found is None:
+        import zstandard
+
+        found = _contexts.compressor = zstandard.ZstdCompressor(level=LEVEL)
+    return found
+
+
+def _decompressor() -> zstandard.ZstdDecompressor:
+    found: zstandard.ZstdDecompressor | None = getattr(_contexts, "decompressor", None)
+    if found is None:
+        import zstandard
+
+        found = _contexts.decompressor = zstandard.ZstdDecompressor()
+    return found
+
+
+class Held:
+    """A :class:`rdcompose.tree.Content` that keeps its bytes compressed."""
+
+    __slots__ = ("_packed", "_size")
+
+    def __init__(self, data: bytes) -> None:
+        self._size = len(data)
+        self._packed = _compressor().compress(data)
+
+    @property
+    def size(self) -> int:
+        """Length in bytes, as given."""
+        return self._size
+
+    def chunks(self, size: int) -> Iterator[bytes]:
+        """Yield the content in pieces of ``size`` bytes."""
+        data = _decompressor().decompress(self._packed)
+        if len(data) <= size:
+            if data:
+                yield data
+            return
+        for start in range(0, len(data), size):
+            yield data[start : start + size]
