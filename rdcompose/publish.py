@@ -1,0 +1,185 @@
+"""Files that appear atomically and all together, or not at all.
+
+Each file is written under a temporary name in the directory where it will stand, and
+synced; when all are complete they are renamed, one after the other, with signals held
+back. If a rename fails, those before it are undone. An interrupt or a full disk leaves
+the old files as they were and no litter.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import secrets
+import signal
+from typing import TYPE_CHECKING, BinaryIO, Final, Self
+
+from rdcompose.errors import OutputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+    from types import TracebackType
+
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+# What everyone may read: an output is no secret, whatever the umask of who made it.
+_MODE: Final = 0o644
+
+
+class Publication:
+    """A set of files that is to appear in one directory; a context manager.
+
+    Leaving it without :meth:`publish` removes everything that was written. The
+    directory is made when it is missing, and removed again if nothing was published.
+
+    :raises OutputError: the directory cannot be made or written.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._made: list[Path] = []
+        self._files: dict[str, Path] = {}
+        self._lock = -1
+
+    def __enter__(self) -> Self:
+        try:
+            self._make_directory(self._directory)
+            self._lock = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError as error:
+            self._remove_made()
+            raise _cannot_write(self._directory, error) from error
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for path in self._files.values():
+            path.unlink(missing_ok=True)
+        os.close(self._lock)
+        self._remove_made()
+
+    def _make_directory(self, directory: Path) -> None:
+        if directory.is_dir():
+            return
+        if directory.exists():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+        if directory.parent != directory:
+            self._make_directory(directory.parent)
+        directory.mkdir()
+        self._made.append(directory)
+
+    def _remove_made(self) -> None:
+        for directory in reversed(self._made):
+            with contextlib.suppress(OSError):  # not empty: someone else has put files there
+                directory.rmdir()
+
+    @contextlib.contextmanager
+    def file(self, name: str) -> Iterator[BinaryIO]:
+        """Give a seekable file to write that :meth:`publish` will name ``name``.
+
+        Any number may be open at once, from several threads.
+
+        :raises OutputError: the file system refuses; the disk is full.
+        """
+        target = self._directory / name
+        path = self._directory / f".{name}.{secrets.token_hex(4)}.tmp"
+        try:
+            if target.is_dir():
+                raise OutputError(f"cannot write {target}: it is a directory")
+            with path.open("x+b") as out:
+                self._files[name] = path
+                yield out
+                out.flush()
+                os.fchmod(out.fileno(), _MODE)
+                os.fsync(out.fileno())
+        except OSError as error:
+            raise _cannot_write(target, error) from error
+
+    def written(self, name: str) -> Path:
+        """Path of a complete file that is not published yet."""
+        return self._files[name]
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other publications in the same directory waiting."""
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            fcntl.flock(self._lock, fcntl.LOCK_UN)
+
+    def publish(self, *, remove: Iterable[str] = ()) -> None:
+        """Rename every file to its name, and remove the ``remove`` that are there.
+
+        :raises OutputError: a rename failed; everything is then as it was before.
+        """
+        with _signals_held():
+            undo: list[tuple[Path, Path | None]] = []
+            try:
+                for name, path in sorted(self._files.items()):
+                    self._replace(self._directory / name, path, undo)
+                for name in remove:
+                    self._replace(self._directory / name, None, undo)
+                os.fsync(self._lock)
+            except OSError as error:
+                _roll_back(undo)
+                raise _cannot_write(self._directory, error) from error
+            for _, saved in undo:
+                if saved is not None:
+                    saved.unlink(missing_ok=True)
+            self._files.clear()
+            self._made.clear()
+
+    def _replace(
+        self, target: Path, source: Path | None, undo: list[tuple[Path, Path | None]]
+    ) -> None:
+        saved = _set_aside(target)
+        undo.append((target, saved))
+        if source is not None:
+            source.rename(target)
+        elif saved is not None:
+            target.unlink(missing_ok=True)
+
+
+def _set_aside(target: Path) -> Path | None:
+    """Keep what stands at ``target`` under another name; ``None`` if nothing does."""
+    saved = target.with_name(f".{target.name}.{secrets.token_hex(4)}.old")
+    if target.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    try:
+        saved.hardlink_to(target)
+    except FileNotFoundError:
+        return None
+    except OSError:
+        # FAT and some network file systems have no hard links. The name is then free for
+        # a moment, which is better than a set of files that cannot be restored.
+        if not os.path.lexists(target):
+            return None
+        target.rename(saved)
+    return saved
+
+
+def _roll_back(undo: Iterable[tuple[Path, Path | None]]) -> None:
+    for target, saved in reversed(list(undo)):
+        if saved is not None:
+            saved.rename(target)
+        else:
+            target.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _signals_held() -> Iterator[None]:
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _cannot_write(path: Path, error: OSError) -> OutputError:
+    return OutputError(f"cannot write {path}: {error.strerror or error}")

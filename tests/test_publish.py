@@ -1,0 +1,179 @@
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from pathlib import Path
+
+import pytest
+
+from rdcompose.errors import OutputError
+from rdcompose.publish import Publication
+
+
+def put(publication: Publication, name: str, data: bytes) -> None:
+    with publication.file(name) as out:
+        out.write(data)
+
+
+def listing(directory: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(directory.iterdir())}
+
+
+def test_files_appear_together_at_the_end(tmp_path: Path) -> None:
+    with Publication(tmp_path) as publication:
+        put(publication, "a", b"1")
+        put(publication, "b", b"2")
+        assert not {"a", "b"} & {path.name for path in tmp_path.iterdir()}
+        publication.publish()
+    assert listing(tmp_path) == {"a": b"1", "b": b"2"}
+
+
+def test_old_files_are_replaced_and_removed_ones_go(tmp_path: Path) -> None:
+    for name in ("a", "stale", "kept"):
+        (tmp_path / name).write_bytes(b"old")
+    with Publication(tmp_path) as publication:
+        put(publication, "a", b"new")
+        publication.publish(remove=["stale", "never-there"])
+    assert listing(tmp_path) == {"a": b"new", "kept": b"old"}
+
+
+@pytest.mark.parametrize("mask", [0o000, 0o077])
+def test_modes_do_not_depend_on_the_umask(tmp_path: Path, mask: int) -> None:
+    before = os.umask(mask)
+    try:
+        with Publication(tmp_path) as publication:
+            put(publication, "a", b"1")
+            publication.publish()
+    finally:
+        os.umask(before)
+    assert (tmp_path / "a").stat().st_mode & 0o7777 == 0o644
+
+
+def test_an_error_leaves_everything_as_it_was(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"old")
+
+    def fail() -> None:
+        with Publication(tmp_path) as publication:
+            put(publication, "a", b"new")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fail()
+    assert listing(tmp_path) == {"a": b"old"}
+
+
+def test_an_unfinished_file_is_removed(tmp_path: Path) -> None:
+    def fail() -> None:
+        with Publication(tmp_path) as publication, publication.file("a") as out:
+            out.write(b"half")
+            raise RuntimeError("stop")
+
+    with pytest.raises(RuntimeError, match="stop"):
+        fail()
+    assert listing(tmp_path) == {}
+
+
+def test_a_made_directory_goes_again(tmp_path: Path) -> None:
+    def fail() -> None:
+        with Publication(tmp_path / "x" / "y"):
+            raise RuntimeError("stop")
+
+    with pytest.raises(RuntimeError, match="stop"):
+        fail()
+    assert listing(tmp_path) == {}
+
+
+def test_a_made_directory_stays_with_its_files(tmp_path: Path) -> None:
+    with Publication(tmp_path / "x" / "y") as publication:
+        put(publication, "a", b"1")
+        publication.publish()
+    assert listing(tmp_path / "x" / "y") == {"a": b"1"}
+
+
+def test_a_file_in_place_of_the_directory(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with (
+        pytest.raises(OutputError, match=r"cannot write .*/file/out: Not a directory"),
+        Publication(tmp_path / "file" / "out"),
+    ):
+        pytest.fail("a file was taken for a directory")
+    assert listing(tmp_path) == {"file": b""}
+
+
+def test_a_directory_in_place_of_a_file(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    with (
+        Publication(tmp_path) as publication,
+        pytest.raises(OutputError, match=r"cannot write .*/a: it is a directory"),
+        publication.file("a"),
+    ):
+        pytest.fail("a directory was taken for a file")
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_a_full_disk_is_one_error(tmp_path: Path) -> None:
+    (tmp_path / "a").symlink_to("/dev/full")
+
+    def fill() -> None:
+        with Publication(tmp_path) as publication, publication.file("b") as out:
+            os.write(os.open("/dev/full", os.O_WRONLY), b"x")
+            out.write(b"never")
+
+    with pytest.raises(OutputError, match=r"cannot write .*/b: No space left on device"):
+        fill()
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_a_failing_rename_undoes_those_before_it(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"old a")
+    (tmp_path / "gone").write_bytes(b"old gone")
+
+    def fail() -> None:
+        with Publication(tmp_path) as publication:
+            for name in ("a", "b", "c"):
+                put(publication, name, b"new")
+            # A directory that appears after the file was written cannot be replaced.
+            (tmp_path / "c").mkdir()
+            publication.publish(remove=["gone"])
+
+    with pytest.raises(OutputError, match="cannot write"):
+        fail()
+    (tmp_path / "c").rmdir()
+    assert listing(tmp_path) == {"a": b"old a", "gone": b"old gone"}
+
+
+def test_a_signal_waits_until_all_are_renamed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).write_bytes(b"old")
+    real = Path.rename
+
+    def rename(self: Path, target: Path) -> Path:
+        signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+        return real(self, target)
+
+    def interrupted() -> None:
+        with Publication(tmp_path) as publication:
+            put(publication, "a", b"new")
+            put(publication, "b", b"new")
+            monkeypatch.setattr(Path, "rename", rename)
+            publication.publish()
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert listing(tmp_path) == {"a": b"new", "b": b"new"}
+
+
+def test_file_systems_without_hard_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_self: Path, _target: Path) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(Path, "hardlink_to", refuse)
+    for name in ("a", "stale"):
+        (tmp_path / name).write_bytes(b"old")
+    with Publication(tmp_path) as publication:
+        put(publication, "a", b"new")
+        publication.publish(remove=["stale", "never-there"])
+    assert listing(tmp_path) == {"a": b"new"}
