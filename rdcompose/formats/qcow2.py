@@ -74,7 +74,8 @@ class Qcow2Writer:
         self._check_open()
         self._out.write(data)
         self._position += len(data)
-        self._end = max(self._end, self._position)
+        if data:  # writing nothing behind the end does not move it
+            self._end = max(self._end, self._position)
         return len(data)
 
     def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
