@@ -1,0 +1,318 @@
+"""The compressors of an initramfs, of modules and of packages, in one table.
+
+What the kernel unpacks and how strict it is: lib/decompress.c and its siblings. It takes
+xz with no check or CRC32 only, zstd windows up to 128 MiB, and of lz4 the legacy frame,
+which has no end mark. Frames: RFC 1952 (gzip), RFC 8878 (zstd), "LZ4 Frame Format",
+section Legacy frame.
+
+The same data, name and level give the same bytes with the same libraries, always: nothing
+is compressed with threads, and no time or name is stored.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import lzma
+import struct
+import zlib
+from typing import TYPE_CHECKING, BinaryIO, Final
+
+from rdcompose.errors import FormatError, SpecError, UnsupportedError
+from rdcompose.formats import decoding, xz, zstd
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import ModuleType
+
+# Each stream costs a copy of what follows it, so a file of tiny ones would take hours.
+MAX_STREAMS: Final = 1024
+LZ4_MAGIC: Final = b"\x02\x21\x4c\x18"
+LZ4_BLOCK: Final = 8 << 20
+# The most that a block of incompressible data takes: LZ4_compressBound.
+_LZ4_BOUND: Final = LZ4_BLOCK + LZ4_BLOCK // 255 + 16
+_LENGTH: Final = struct.Struct("<I")
+# ID1 ID2 CM FLG, MTIME, XFL, OS
+_GZIP_HEADER: Final = struct.Struct("<4s I B B")
+# A bigger dictionary takes more memory from the machine that boots than it saves.
+_XZ_DICTIONARY: Final = 32 << 20
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Compression:
+    """A row of the table.
+
+    ``levels`` is empty where none can be given; ``default_level`` is ``None`` there.
+    ``magics``: what a file of the format starts with, any of them.
+    """
+
+    name: str
+    suffix: str
+    magics: tuple[bytes, ...] = ()
+    levels: range = range(0)
+    default_level: int | None = None
+    compress: Callable[[bytes, int], bytes] | None = None
+    decode_first: Callable[[bytes, int], tuple[bytes, int]]
+
+
+def parse_compression(text: str) -> tuple[str, int | None]:
+    """Parse ``NAME[:LEVEL]`` as users write it; without a level it is ``None``.
+
+    :raises SpecError: no such name, or not a level of that compressor.
+    """
+    name, colon, digits = text.partition(":")
+    if not colon:
+        _choose(name, None)
+        return name, None
+    if not (digits.isascii() and digits.isdigit() and len(digits) < 4):
+        raise SpecError(f"{text!r}: the level {digits!r} is no number", hint=_hint(name))
+    _choose(name, int(digits))
+    return name, int(digits)
+
+
+def compress(name: str, data: bytes, level: int | None = None) -> bytes:
+    """Compress into one stream or frame that the kernel can unpack.
+
+    :raises SpecError: no such name or level.
+    :raises UnsupportedError: the library for this compressor is not installed.
+    """
+    row, level = _choose(name, level)
+    assert row.compress is not None
+    return row.compress(data, level)
+
+
+def detect(data: bytes) -> Compression | None:
+    """Return the format that ``data`` starts with, or ``None`` if it is none of the table."""
+    for row in TABLE:
+        if data.startswith(row.magics):
+            return row
+    return None
+
+
+def decompress(data: bytes, *, limit: int) -> bytes:
+    """Decompress a whole file, whatever its format; several streams are one.
+
+    Zero bytes behind a stream are padding.
+
+    :raises FormatError: in no known format, damaged, cut, followed by other data, or
+        longer than ``limit`` bytes when unpacked.
+    :raises UnsupportedError: the library for this format is not installed.
+    """
+    row = detect(data)
+    if row is None:
+        raise FormatError(f"no known compression: the data starts with {data[:6].hex(' ')}")
+    pieces: list[bytes] = []
+    have = 0
+    while data:
+        if len(pieces) == MAX_STREAMS:
+            raise FormatError(f"the {row.name} data is more than {MAX_STREAMS} streams")
+        piece, end = row.decode_first(data, limit - have)
+        pieces.append(piece)
+        have += len(piece)
+        # Most files are one stream to the end; nothing is copied for them.
+        data = data[end:].lstrip(b"\0") if end < len(data) else b""
+        if data and not data.startswith(row.magics):
+            raise FormatError(f"the {row.name} data is followed by other data")
+    return b"".join(pieces)
+
+
+def decompress_first(data: bytes, *, limit: int) -> tuple[bytes, int]:
+    """Decompress the stream or frame that ``data`` starts with; return where it ends, too.
+
+    An lz4 legacy frame ends where what follows can be no block of it.
+
+    :raises FormatError: in no known format, damaged, cut, or longer than ``limit`` bytes.
+    :raises UnsupportedError: the library for this format is not installed.
+    """
+    row = detect(data)
+    if row is None:
+        raise FormatError(f"no known compression: the data starts with {data[:6].hex(' ')}")
+    return row.decode_first(data, limit)
+
+
+def decode(
+    name: str, source: BinaryIO, offset: int, size: int, *, threads: int = 1
+) -> Iterator[bytes]:
+    """Yield the decoded bytes of a compressed file within another, in bounded pieces.
+
+    Names are those of the table, lz4 excepted. The file must be of that format. ``none``
+    yields it as it is. Only xz makes use of threads.
+
+    :raises FormatError: damaged, cut, followed by something else, or of another format.
+    """
+    if name == "none":
+        return decoding.read_range(source, offset, size)
+    source.seek(offset)
+    if not source.read(min(size, 8)).startswith(BY_NAME[name].magics):
+        raise FormatError(f"the data at offset {offset} is not compressed with {name}")
+    if name == "xz":
+        return xz.decode(source, offset, size, threads=threads)
+    if name == "zstd":
+        return zstd.decode(source, offset, size)
+    return decoding.decode_stream(_STREAMS[name], decoding.read_range(source, offset, size))
+
+
+def _choose(name: str, level: int | None) -> tuple[Compression, int]:
+    row = BY_NAME.get(name)
+    if row is None or row.compress is None:
+        raise SpecError(f"no compressor is called {name!r}", hint=_hint(""))
+    if level is None:
+        return row, row.default_level or 0
+    if level not in row.levels:
+        raise SpecError(f"{name} has no level {level}", hint=_hint(name))
+    return row, level
+
+
+def _hint(name: str) -> str:
+    row = BY_NAME.get(name)
+    if row is None or row.compress is None:
+        return f"Known are {', '.join(NAMES)}; a level may follow: zstd:19."
+    if not row.levels:
+        return f"{name} takes no level."
+    return f"The levels of {name} go from {row.levels[0]} to {row.levels[-1]}."
+
+
+def _zstd(data: bytes, level: int) -> bytes:
+    import zstandard
+
+    compressor = zstandard.ZstdCompressor(
+        level=level, threads=0, write_content_size=True, write_checksum=True
+    )
+    return compressor.compress(data)
+
+
+def _gzip(data: bytes, level: int) -> bytes:
+    # By hand because the module's OS byte differs between Python versions.
+    deflate = zlib.compressobj(level, zlib.DEFLATED, -zlib.MAX_WBITS)
+    extra_flags = {1: 4, 9: 2}.get(level, 0)
+    return b"".join(
+        (
+            _GZIP_HEADER.pack(b"\x1f\x8b\x08\x00", 0, extra_flags, 3),
+            deflate.compress(data),
+            deflate.flush(),
+            _LENGTH.pack(zlib.crc32(data)),
+            _LENGTH.pack(len(data) & 0xFFFFFFFF),
+        )
+    )
+
+
+def _xz(data: bytes, level: int) -> bytes:
+    # The kernel allocates the dictionary that the header states, needed or not.
+    preset = 1 << (18, 20, 21, 22, 22, 23, 23, 24, 25, 26)[level]
+    needed = 1 << max(len(data) - 1, 4095).bit_length()
+    dictionary = min(preset, needed, _XZ_DICTIONARY)
+    filters = [{"id": lzma.FILTER_LZMA2, "preset": level, "dict_size": dictionary}]
+    return lzma.compress(data, lzma.FORMAT_XZ, lzma.CHECK_CRC32, filters=filters)
+
+
+def _lz4_block() -> ModuleType:
+    try:
+        import lz4.block
+    except ImportError as error:
+        raise UnsupportedError(
+            f"lz4 needs a library that is not installed: {error}",
+            hint="Install the Python package lz4 (the extra rdcompose[lz4]), or choose zstd.",
+        ) from error
+    block: ModuleType = lz4.block
+    return block
+
+
+def _lz4(data: bytes, level: int) -> bytes:
+    block = _lz4_block()
+    mode = {"mode": "default"} if level < 3 else {"mode": "high_compression", "compression": level}
+    out = [LZ4_MAGIC]
+    for start in range(0, len(data), LZ4_BLOCK):
+        packed = block.compress(data[start : start + LZ4_BLOCK], store_size=False, **mode)
+        out += (_LENGTH.pack(len(packed)), packed)
+    return b"".join(out)
+
+
+def _lz4_first(data: bytes, limit: int) -> tuple[bytes, int]:
+    block = _lz4_block()
+    pieces: list[bytes] = []
+    position, left = len(LZ4_MAGIC), limit
+    while position + 4 <= len(data):
+        (size,) = _LENGTH.unpack_from(data, position)
+        # Neither is a block: zeros that pad, the magic of a next frame, anything else.
+        if size == 0 or size > _LZ4_BOUND:
+            break
+        packed = data[position + 4 : position + 4 + size]
+        if len(packed) < size:
+            raise FormatError("the lz4 data is cut short")
+        try:
+            piece = block.decompress(packed, uncompressed_size=LZ4_BLOCK)
+        except block.LZ4BlockError as error:
+            raise FormatError(f"the lz4 data is damaged: {error}") from error
+        left -= len(piece)
+        if left < 0:
+            raise decoding.too_long("lz4", limit)
+        pieces.append(piece)
+        position += 4 + size
+    return b"".join(pieces), position
+
+
+def _first(kind: decoding.Format) -> Callable[[bytes, int], tuple[bytes, int]]:
+    return lambda data, limit: decoding.decode_first(kind, data, limit=limit)
+
+
+_STREAMS: Final = {
+    kind.name: kind for kind in (decoding.GZIP, decoding.BZIP2, decoding.LZMA, decoding.XZ)
+}
+
+TABLE: Final = (
+    Compression(
+        name="zstd",
+        suffix=".zst",
+        magics=(zstd.MAGIC,),
+        levels=range(1, 23),
+        default_level=19,
+        compress=_zstd,
+        decode_first=lambda data, limit: zstd.decode_first(data, limit=limit),
+    ),
+    Compression(
+        name="gzip",
+        suffix=".gz",
+        magics=(b"\x1f\x8b",),
+        levels=range(1, 10),
+        default_level=9,
+        compress=_gzip,
+        decode_first=_first(decoding.GZIP),
+    ),
+    Compression(
+        name="xz",
+        suffix=".xz",
+        magics=(xz.MAGIC,),
+        levels=range(10),
+        default_level=6,
+        compress=_xz,
+        decode_first=_first(decoding.XZ),
+    ),
+    Compression(
+        name="lz4",
+        suffix=".lz4",
+        magics=(LZ4_MAGIC,),
+        levels=range(1, 13),
+        default_level=9,
+        compress=_lz4,
+        decode_first=_lz4_first,
+    ),
+    Compression(
+        name="bzip2",
+        suffix=".bz2",
+        magics=(b"BZh",),
+        decode_first=_first(decoding.BZIP2),
+    ),
+    Compression(
+        name="lzma",
+        suffix=".lzma",
+        magics=(b"\x5d\x00",),
+        decode_first=_first(decoding.LZMA),
+    ),
+    Compression(
+        name="none",
+        suffix="",
+        compress=lambda data, _level: data,
+        decode_first=lambda data, _limit: (data, len(data)),
+    ),
+)
+BY_NAME: Final = {row.name: row for row in TABLE}
+NAMES: Final = tuple(row.name for row in TABLE if row.compress is not None)
