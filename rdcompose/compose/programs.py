@@ -1,0 +1,276 @@
+"""Programs of the initramfs: busybox and e2fsck, from whatever they come in.
+
+A program is given as the ELF file itself, as a Debian package (``.deb``) or as an
+Alpine one (``.apk``), and taken only if it can run in an initramfs of the kernel's
+architecture: static, startable, for that machine.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import hashlib
+import io
+from typing import TYPE_CHECKING, Final, assert_never
+
+from rdcompose.compose.applets import read_applets
+from rdcompose.errors import FormatError, SpecError, UnsupportedError
+from rdcompose.formats.apk import VERSION_3_MAGICS, Apk
+from rdcompose.formats.deb import Deb
+from rdcompose.formats.executable import is_elf, read_executable
+from rdcompose.formats.tarstream import Kind
+from rdcompose.kernel.release import machine_name
+from rdcompose.tree import Bytes, Entry, File, Symlink
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from rdcompose.formats.executable import Executable
+    from rdcompose.formats.tarstream import Member
+    from rdcompose.kernel.release import Architecture
+
+
+class ProgramName(enum.StrEnum):
+    """The programs that an initramfs can be given."""
+
+    BUSYBOX = "busybox"
+    E2FSCK = "e2fsck"
+
+
+class SourceKind(enum.StrEnum):
+    """What a program was taken from."""
+
+    PROGRAM = "program"
+    DEB = "deb"
+    APK = "apk"
+
+
+BUSYBOX_PATH: Final = "bin/busybox"
+E2FSCK_PATH: Final = "sbin/e2fsck"
+
+# Where packages have them, the static ones first.
+_PATHS: Final = {
+    ProgramName.BUSYBOX: (
+        "bin/busybox.static",
+        "usr/bin/busybox.static",
+        "sbin/busybox.static",
+        "usr/sbin/busybox.static",
+        "bin/busybox",
+        "usr/bin/busybox",
+        "sbin/busybox",
+        "usr/sbin/busybox",
+    ),
+    ProgramName.E2FSCK: (
+        "sbin/e2fsck.static",
+        "usr/sbin/e2fsck.static",
+        "bin/e2fsck.static",
+        "usr/bin/e2fsck.static",
+        "sbin/e2fsck",
+        "usr/sbin/e2fsck",
+        "bin/e2fsck",
+        "usr/bin/e2fsck",
+    ),
+}
+_PACKAGES: Final = {
+    ProgramName.BUSYBOX: "busybox-static of Debian or Alpine",
+    ProgramName.E2FSCK: "e2fsck-static of Debian",
+}
+# The kernel starts /sbin/modprobe (CONFIG_MODPROBE_PATH), every script /bin/sh.
+_FIXED_LINKS: Final = {"modprobe": "sbin/modprobe", "sh": "bin/sh"}
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Where a program is from, for the manifest.
+
+    ``name`` is the name that the input was given under, ``sha256`` the input's hash.
+    ``path`` is the file in a package; it and the fields of the package are ``None``
+    for a bare program.
+    """
+
+    name: str
+    kind: SourceKind
+    sha256: str
+    path: str | None = None
+    package: str | None = None
+    version: str | None = None
+    architecture: str | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Program:
+    """A program that runs alone on the kernel's architecture; ``content`` is the ELF file."""
+
+    name: ProgramName
+    content: bytes
+    architecture: Architecture
+    origin: Origin
+
+
+def load_program(
+    name: ProgramName | str, data: bytes, source: str, *, architecture: Architecture
+) -> Program:
+    """Take a program out of the bytes of a program file, ``.deb`` or ``.apk``.
+
+    ``source`` names the bytes in messages.
+
+    :raises SpecError: it is not the program asked for, is not static, cannot be
+        started, or is for another architecture.
+    :raises FormatError: the package or the program is damaged.
+    """
+    name = ProgramName(name)
+    try:
+        content, origin = _find(name, data, source)
+        executable = read_executable(content)
+    except (FormatError, UnsupportedError) as error:
+        raise type(error)(f"{source}: {error.message}", hint=error.hint) from error
+    where = source if origin.path is None else f"{origin.path} in {source}"
+    fault = _fault(name, executable, architecture) or _not_the_program(name, content)
+    if fault is not None:
+        raise SpecError(
+            f"{where} {fault}",
+            hint=f"What serves is a static {name} for {architecture.name}, "
+            f"for example of the package {_PACKAGES[name]}.",
+        )
+    return Program(name=name, content=content, architecture=architecture, origin=origin)
+
+
+def _fault(name: ProgramName, program: Executable, architecture: Architecture) -> str | None:
+    """Say why a program cannot run in an initramfs, or ``None``."""
+    if not program.runnable:
+        return "is an ELF file, but no program that can be started"
+    mine = (program.machine, program.bits, program.byteorder)
+    if mine != (architecture.elf_machine, architecture.bits, architecture.byteorder):
+        return f"is for {machine_name(*mine)}, but the kernel is {architecture.description}"
+    if not program.static:
+        needs = ", ".join(filter(None, (program.interpreter, *program.needed)))
+        return f"is not static: {name} needs {needs}"
+    return None
+
+
+def _not_the_program(name: ProgramName, content: bytes) -> str | None:
+    match name:
+        case ProgramName.BUSYBOX:
+            try:
+                read_applets(content)
+            except FormatError:
+                return "is a program, but not busybox: it holds no table of applets"
+        case ProgramName.E2FSCK:
+            if b"e2fsck" not in content:
+                return "is a program, but not e2fsck"
+        case _:
+            assert_never(name)
+    return None
+
+
+def _find(name: ProgramName, data: bytes, source: str) -> tuple[bytes, Origin]:
+    digest = hashlib.sha256(data).hexdigest()
+    if is_elf(data):
+        return data, Origin(name=source, kind=SourceKind.PROGRAM, sha256=digest)
+    if data.startswith(b"!<arch>\n"):
+        return _from_deb(name, data, source, digest)
+    if data.startswith((b"\x1f\x8b", *VERSION_3_MAGICS)):
+        return _from_apk(name, data, source, digest)
+    raise SpecError(
+        f"{source} is neither a program (ELF) nor a .deb nor an .apk",
+        hint=f"{name} comes from one of these, for example of the package {_PACKAGES[name]}.",
+    )
+
+
+def _from_deb(name: ProgramName, data: bytes, source: str, digest: str) -> tuple[bytes, Origin]:
+    deb = Deb.open(io.BytesIO(data))
+    path, content = _best(name, deb.members(_PATHS[name].__contains__), source)
+    control = deb.control
+    return content, Origin(
+        name=source,
+        kind=SourceKind.DEB,
+        sha256=digest,
+        path=path,
+        package=control.package,
+        version=control.version,
+        architecture=control.architecture,
+    )
+
+
+def _from_apk(name: ProgramName, data: bytes, source: str, digest: str) -> tuple[bytes, Origin]:
+    apk = Apk.open(io.BytesIO(data))
+    path, content = _best(name, apk.members(_PATHS[name].__contains__), source)
+    return content, Origin(
+        name=source,
+        kind=SourceKind.APK,
+        sha256=digest,
+        path=path,
+        package=apk.info.package,
+        version=apk.info.version,
+        architecture=apk.info.architecture,
+    )
+
+
+def _best(name: ProgramName, members: Iterable[Member], source: str) -> tuple[str, bytes]:
+    """Return the path and content of the program among a package's files.
+
+    All of the package is read, and so checked, whatever comes first.
+    """
+    paths = _PATHS[name]
+    files = {m.path: m.content for m in members if m.kind is Kind.FILE and m.path in paths}
+    for path in paths:
+        if path in files:
+            return path, files[path]
+    raise SpecError(
+        f"{source} is a package without {name}",
+        hint=f"A package that has it is {_PACKAGES[name]}.",
+    )
+
+
+def applet_links(busybox: bytes, *, required: Iterable[str] = ()) -> tuple[str, ...]:
+    """Paths of the links that a busybox wants, in byte order, without itself.
+
+    They are where ``busybox --install`` puts them, and also where the kernel and
+    scripts look without searching: ``sbin/modprobe``, ``bin/sh``.
+
+    :raises SpecError: an applet that is required is not in it.
+    :raises FormatError: it is no busybox.
+    """
+    applets = read_applets(busybox)
+    names = {applet for applet, _ in applets}
+    if missing := sorted(set(required) - names):
+        raise SpecError(
+            "this busybox lacks the applets " + ", ".join(missing),
+            hint=f"The init script calls them. {_PACKAGES[ProgramName.BUSYBOX]} has them.",
+        )
+    paths = {path for _, path in applets}
+    paths.update(path for applet, path in _FIXED_LINKS.items() if applet in names)
+    paths.discard(BUSYBOX_PATH)
+    return tuple(sorted(paths))
+
+
+def e2fsck_links() -> tuple[str, ...]:
+    """Paths of the links under which fsck(8) and scripts call e2fsck."""
+    return ("sbin/fsck.ext2", "sbin/fsck.ext3", "sbin/fsck.ext4")
+
+
+def program_entries(program: Program, *, required: Iterable[str] = ()) -> tuple[Entry, ...]:
+    """Return the program at its place in the initramfs, and the links to it.
+
+    ``required`` are applets that a busybox must have. Links are relative, so that they
+    hold in an unpacked tree too.
+
+    :raises SpecError: a required applet is missing.
+    """
+    match program.name:
+        case ProgramName.BUSYBOX:
+            path, links = BUSYBOX_PATH, applet_links(program.content, required=required)
+        case ProgramName.E2FSCK:
+            path, links = E2FSCK_PATH, e2fsck_links()
+        case _:
+            assert_never(program.name)
+    file = File(path=path, mode=0o755, content=Bytes(program.content))
+    return (file, *(Symlink(path=link, target=_relative(link, path)) for link in links))
+
+
+def _relative(link: str, target: str) -> str:
+    """Return the target as seen from the directory of the link."""
+    directory = link.rpartition("/")[0]
+    if directory == target.rpartition("/")[0]:
+        return target.rpartition("/")[2]
+    return "../" * len(directory.split("/") if directory else ()) + target
