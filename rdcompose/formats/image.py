@@ -157,7 +157,8 @@ def _x86_payload(data: bytes, setup_end: int) -> str | None:
 
 
 def _version_at(data: bytes, offset: int, what: str) -> tuple[str, str]:
-    found = _KERNEL_VERSION.match(data, offset) if offset > 0x200 else None
+    inside = 0x200 < offset < len(data)
+    found = _KERNEL_VERSION.match(data, offset) if inside else None
     if found is None:
         raise FormatError(f"the {what} has no release where its header says (offset {offset:#x})")
     return _text(found[1]), f"Linux version {_text(found[1])} {_text(found[2])}"

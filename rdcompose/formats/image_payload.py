@@ -3,121 +3,68 @@
 The compressors are those of the kernel's ``scripts/Makefile.lib`` (``KERNEL_GZIP`` …);
 their magics are in ``lib/decompress.c``. The end of a payload is seldom known, so
 whatever follows the compressed stream is left alone. LZO is recognised, not unpacked;
-LZ4 needs the optional ``lz4`` package. Libraries are imported by the one
-codec that needs them: most images need none.
+LZ4 needs the optional ``lz4`` package.
 """
 
 from __future__ import annotations
 
+import bz2
 import io
+import lzma
 import zlib
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from rdcompose.errors import FormatError, UnsupportedError
+from rdcompose.formats import decoding, zstd
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 # No kernel comes near this; a hostile payload must not fill the memory.
 MAX_UNPACKED: Final = 256 << 20
-_CHUNK: Final = 256 << 10
-_PIECE: Final = 1 << 20
-# Enough for xz -9 and for zstd --ultra -22 as the kernel's build uses them.
+# The kernel's build packs with an xz dictionary of up to 128 MiB.
 _MEMORY: Final = 256 << 20
-_ZSTD_WINDOW: Final = 128 << 20
 _LZ4_BLOCK: Final = 8 << 20
 
 
-class _Decoder(Protocol):
-    """What zlib, lzma and bz2 have in common, in the shape of the latter two."""
-
-    @property
-    def eof(self) -> bool: ...
-    @property
-    def needs_input(self) -> bool: ...
-    def decompress(self, data: bytes, max_length: int = -1) -> bytes: ...
-
-
-class _Gzip:
-    """zlib behind the interface of lzma and bz2."""
-
-    def __init__(self) -> None:
-        self._zlib = zlib.decompressobj(wbits=31)
-        self._full = False
-
-    @property
-    def eof(self) -> bool:
-        return self._zlib.eof
-
-    @property
-    def needs_input(self) -> bool:
-        # A full piece may have left more inside zlib than its input tells.
-        return not self._full and not self._zlib.unconsumed_tail
-
-    def decompress(self, data: bytes, max_length: int = -1) -> bytes:
-        piece = self._zlib.decompress(self._zlib.unconsumed_tail + data, max_length)
-        self._full = len(piece) == max_length
-        return piece
-
-
-def _stream(data: bytes, offset: int, decoder: _Decoder) -> Iterator[bytes]:
+def _stream(name: str, data: bytes, offset: int, decoder: decoding.Decoder) -> Iterator[bytes]:
+    """Decode one stream; what follows it is not looked at."""
     position = offset
-    while not decoder.eof:
-        chunk = b""
-        if decoder.needs_input:
-            chunk = data[position : position + _CHUNK]
-            if not chunk:
-                raise FormatError(f"the compressed data at offset {offset} is cut")
-            position += len(chunk)
-        yield decoder.decompress(chunk, _PIECE)
-
-
-def _gzip(data: bytes, offset: int) -> Iterator[bytes]:
     try:
-        yield from _stream(data, offset, _Gzip())
-    except zlib.error as error:
-        raise FormatError(f"the gzip data at offset {offset} is damaged ({error})") from error
-
-
-def _lzma_family(data: bytes, offset: int, name: str) -> Iterator[bytes]:
-    import lzma
-
-    form = lzma.FORMAT_XZ if name == "xz" else lzma.FORMAT_ALONE
-    try:
-        yield from _stream(data, offset, lzma.LZMADecompressor(form, memlimit=_MEMORY))
-    except lzma.LZMAError as error:
+        while not decoder.eof:
+            chunk = b""
+            if decoder.needs_input:
+                chunk = data[position : position + decoding.READ]
+                if not chunk:
+                    raise FormatError(f"the {name} data at offset {offset} is cut")
+                position += len(chunk)
+            yield decoder.decompress(chunk, decoding.PIECE)
+    # lzma.LZMAError and zlib.error are neither of each other nor of OSError, bz2's.
+    except (zlib.error, lzma.LZMAError, OSError) as error:
         raise FormatError(f"the {name} data at offset {offset} is damaged ({error})") from error
 
 
+def _gzip(data: bytes, offset: int) -> Iterator[bytes]:
+    return _stream("gzip", data, offset, decoding.GzipDecoder())
+
+
 def _xz(data: bytes, offset: int) -> Iterator[bytes]:
-    return _lzma_family(data, offset, "xz")
+    decoder = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_MEMORY)
+    return _stream("xz", data, offset, decoder)
 
 
 def _lzma(data: bytes, offset: int) -> Iterator[bytes]:
-    return _lzma_family(data, offset, "lzma")
+    decoder = lzma.LZMADecompressor(lzma.FORMAT_ALONE, memlimit=_MEMORY)
+    return _stream("lzma", data, offset, decoder)
 
 
 def _bzip2(data: bytes, offset: int) -> Iterator[bytes]:
-    import bz2
-
-    try:
-        yield from _stream(data, offset, bz2.BZ2Decompressor())
-    except OSError as error:
-        raise FormatError(f"the bzip2 data at offset {offset} is damaged ({error})") from error
+    return _stream("bzip2", data, offset, bz2.BZ2Decompressor())
 
 
 def _zstd(data: bytes, offset: int) -> Iterator[bytes]:
-    import zstandard
-
-    # The one-shot interfaces trust sizes in the data; the reader is bounded by its caller.
-    decoder = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW)
-    source = io.BytesIO(memoryview(data)[offset:])
-    try:
-        with decoder.stream_reader(source) as reader:
-            while piece := reader.read(_PIECE):
-                yield piece
-    except zstandard.ZstdError as error:
-        raise FormatError(f"the zstd data at offset {offset} is damaged ({error})") from error
+    source = io.BytesIO(data)
+    return zstd.decode_frame(source, zstd.read_frame(source, offset, len(data)))
 
 
 def _lz4(data: bytes, offset: int) -> Iterator[bytes]:
