@@ -8,11 +8,14 @@ with ``-`` replaced by ``_``.
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from rdcompose.formats.elf import ModuleElf
     from rdcompose.tree import Content
+
+_BRACKETED: Final = re.compile(r"[^\[\]]*(?:\[[^\]]*\][^\[\]]*)*")
 
 
 def modname(path: str) -> str:
@@ -31,6 +34,11 @@ def normalize_alias(alias: str) -> str:
         inside = char == "[" or (inside and char != "]")
         out.append("_" if char == "-" and not inside else char)
     return "".join(out)
+
+
+def has_matched_brackets(alias: str) -> bool:
+    """Whether every ``[`` has its ``]``; kmod leaves other aliases out of its indexes."""
+    return _BRACKETED.fullmatch(alias) is not None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,46 @@
+"""What is built into a kernel: ``modules.builtin`` and ``modules.builtin.modinfo``.
+
+The first lists the paths that the parts would have as modules. The second, which
+kernels since 5.2 have, holds ``name.key=value`` texts, each ended by NUL
+(Documentation/kbuild/kbuild.rst).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Self
+
+from rdcompose.kernel.module import has_matched_brackets, modname, normalize_alias
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Builtin:
+    """Paths as listed, and ``(pattern, name)`` of the aliases, normalised."""
+
+    paths: tuple[str, ...]
+    aliases: tuple[tuple[str, str], ...]
+
+    @classmethod
+    def parse(cls, lines: Iterable[str], modinfo: bytes) -> Self:
+        """Read both files; what kmod passes over in them is passed over here."""
+        paths = [line.strip() for line in lines]
+        return cls(
+            tuple([path for path in paths if path[:1].isascii() and path[:1].isalpha()]),
+            tuple(_aliases(modinfo)),
+        )
+
+    def names(self) -> dict[str, str]:
+        """Return the path of each by module name."""
+        return {modname(path): path for path in self.paths}
+
+
+def _aliases(modinfo: bytes) -> Iterable[tuple[str, str]]:
+    # What comes after the last NUL is cut off.
+    for text in modinfo.decode("utf-8", "surrogateescape").split("\0")[:-1]:
+        name, _, rest = text.partition(".")
+        key, _, alias = rest.partition("=")
+        if name and alias and key == "alias" and has_matched_brackets(alias):
+            yield normalize_alias(alias), name
