@@ -9,10 +9,13 @@ import importlib.util
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Final
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from tests.support.tools import missing, packages, run, tool
 
@@ -74,3 +77,23 @@ def test_programs_table_is_what_tests_use() -> None:
     used -= {"apt-get", "apt-cache", "dpkg"}
     listed = {name for name in packages() if not name.startswith("/")}
     assert (used - listed, listed - used) == (set(), set())
+
+
+@pytest.mark.parametrize("name", ["run", "test"])
+def test_locks_satisfy_pyproject(name: str) -> None:
+    text = (TOP / "requirements" / f"{name}.lock").read_text(encoding="ascii")
+    pinned = dict(re.findall(r"^([a-z0-9-]+)==([^ ;]+)", text, re.MULTILINE))
+    project = tomllib.loads((TOP / "pyproject.toml").read_text(encoding="utf-8"))
+    wanted = [
+        *project["project"]["dependencies"],
+        *project["project"]["optional-dependencies"]["lz4"],
+    ]
+    if name == "test":
+        wanted += [*project["dependency-groups"]["test"], *project["dependency-groups"]["lint"]]
+    for line in wanted:
+        requirement = Requirement(line)
+        version = pinned.get(canonicalize_name(requirement.name))
+        assert version is not None, f"{requirement.name} is not in the lock: run bin/lock"
+        assert requirement.specifier.contains(version), f"{line}, locked {version}: run bin/lock"
+    # Where packages come from is the user's setting.
+    assert "://" not in text
