@@ -10,14 +10,17 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import lzma
+import stat
 import struct
 import zlib
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import lz4.block
+import PySquashfsImage
 import zstandard
 
 from rdcompose.tree import Bytes, Directory, Entry, File, Node, NodeKind, Symlink, decode_name
+from tests.support.dump import digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -389,3 +392,31 @@ _PARSERS: Final[dict[int, Callable[[Inode, bytes, int, int], int]]] = {
     8: _parse_long_directory,
     9: _parse_long_file,
 }
+
+
+def independent_dump(data: bytes) -> dict[str, str]:
+    """What PySquashfsImage reads, in the words of :func:`tests.support.dump.dump`.
+
+    Names must be UTF-8, and the compressor not lz4, whose blocks it takes for frames.
+    """
+    found: dict[str, str] = {}
+    with PySquashfsImage.SquashFsImage.from_bytes(data) as image:
+        for item in image:
+            mode = f"{stat.S_IMODE(item.mode):04o}"
+            kind = stat.S_IFMT(item.mode)
+            match kind:
+                case stat.S_IFDIR:
+                    text = f"dir {mode}"
+                case stat.S_IFREG:
+                    text = f"file {mode} {digest(item.read_bytes())}"
+                case stat.S_IFLNK:
+                    text = f"symlink {decode_name(item.inode._symlink)}"
+                case stat.S_IFBLK | stat.S_IFCHR:
+                    letter = "block" if kind == stat.S_IFBLK else "char"
+                    text = f"{letter} {mode} {item.major}:{item.minor}"
+                case _:
+                    text = f"{'fifo' if kind == stat.S_IFIFO else 'socket'} {mode}"
+            owner = "" if item.uid == item.gid == 0 else f" {item.uid}:{item.gid}"
+            found[item.path.lstrip("/")] = text + owner
+    del found[""]
+    return found
