@@ -2,8 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
-from collections.abc import Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -23,6 +22,9 @@ from rdcompose.tree import (
 )
 from tests.support.dump import dump
 from tests.support.squashfs import SquashfsReader, independent_dump
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 BLOCK: Final = 4096
 
