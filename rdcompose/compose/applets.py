@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 # BB_DIR_ROOT, BB_DIR_BIN, BB_DIR_SBIN, BB_DIR_USR_BIN, BB_DIR_USR_SBIN
 _DIRECTORIES: Final = ("", "bin/", "sbin/", "usr/bin/", "usr/sbin/")
-_NAME: Final = re.compile(rb"[a-z\[][a-z0-9_.+\[-]{0,31}")
+_NAME: Final = re.compile(rb"\[\[?|[a-z][a-z0-9_.+-]{0,31}")
 _LONGEST: Final = 32
 # One of them is in every busybox that can start a system.
 _COMMON: Final = re.compile(rb"\0(?:busybox|cat|mount|sh)(?=\0)")
