@@ -95,3 +95,14 @@ def test_locks_satisfy_pyproject(name: str) -> None:
         assert requirement.specifier.contains(version), f"{line}, locked {version}: run bin/lock"
     # Where packages come from is the user's setting.
     assert "://" not in text
+
+
+def test_documents_link_to_files_that_exist() -> None:
+    link = re.compile(r"\]\((?!https?:)([^)#]+)")
+    broken = [
+        f"{path.relative_to(TOP)}: {target}"
+        for path in [*TOP.glob("*.md"), *(TOP / "docs").glob("*.md")]
+        for target in link.findall(path.read_text(encoding="utf-8"))
+        if not (path.parent / target).exists()
+    ]
+    assert broken == []
