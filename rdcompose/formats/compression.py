@@ -196,12 +196,19 @@ def _gzip(data: bytes, level: int) -> bytes:
 
 
 def _xz(data: bytes, level: int) -> bytes:
-    # The kernel allocates the dictionary that the header states, needed or not.
-    preset = 1 << (18, 20, 21, 22, 22, 23, 23, 24, 25, 26)[level]
-    needed = 1 << max(len(data) - 1, 4095).bit_length()
-    dictionary = min(preset, needed, _XZ_DICTIONARY)
-    filters = [{"id": lzma.FILTER_LZMA2, "preset": level, "dict_size": dictionary}]
+    filters = xz_filters(len(data), level)
     return lzma.compress(data, lzma.FORMAT_XZ, lzma.CHECK_CRC32, filters=filters)
+
+
+def xz_filters(size: int, level: int) -> list[dict[str, int]]:
+    """Return the filter chain for ``size`` bytes: that of the level, with less memory.
+
+    The kernel allocates the dictionary that the header states, needed or not.
+    """
+    preset = 1 << (18, 20, 21, 22, 22, 23, 23, 24, 25, 26)[level]
+    needed = 1 << max(size - 1, 4095).bit_length()
+    dictionary = min(preset, needed, _XZ_DICTIONARY)
+    return [{"id": lzma.FILTER_LZMA2, "preset": level, "dict_size": dictionary}]
 
 
 def _lz4_block() -> ModuleType:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import dataclasses
 import re
 import struct
-from typing import TYPE_CHECKING, BinaryIO, Final, cast
+from typing import TYPE_CHECKING, BinaryIO, Final, assert_never, cast
 
 from rdcompose.errors import FormatError, SpecError
 from rdcompose.formats import compression, decoding
@@ -111,6 +111,8 @@ class _Writer:
                 self._pad(4)
             case Node():
                 self._header(known, _NODE_TYPES[known.kind], device=(known.major, known.minor))
+            case _:
+                assert_never(known)
 
     def _check_place(self, path: str) -> None:
         checked_path(path)

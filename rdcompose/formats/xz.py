@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import lzma
 import queue
 import struct
 import threading
@@ -135,6 +136,9 @@ def _read_stream(source: BinaryIO, start: int, end: int) -> tuple[int, list[Bloc
     crc, backward, flags, magic = FOOTER.unpack(footer)
     if magic != FOOTER_MAGIC or crc != zlib.crc32(footer[4:10]):
         raise FormatError("the xz data does not end in a stream footer: damaged or cut short")
+    if flags[0] or flags[1] > 15 or not lzma.is_check_supported(flags[1]):
+        # liblzma decodes such a stream, too, without checking its content.
+        raise UnsupportedError(f"the xz data has an unknown check ({flags.hex()})")
     index_size = (backward + 1) * 4
     index_start = end - FOOTER.size - index_size
     if index_start < start + HEADER.size:

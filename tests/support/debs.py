@@ -28,7 +28,7 @@ COMPRESSORS: Final[Mapping[str, Callable[[bytes], bytes]]] = {
     "": lambda data: data,
     "gz": lambda data: gzip.compress(data, 6, mtime=0),
     "xz": lambda data: lzma.compress(data, preset=1),
-    "zst": lambda data: zstandard.ZstdCompressor(level=3).compress(data),
+    "zst": lambda data: zstandard.ZstdCompressor(level=3, write_checksum=True).compress(data),
     "bz2": bz2.compress,
     "lzma": lambda data: lzma.compress(data, lzma.FORMAT_ALONE, preset=1),
 }
