@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
 MAX_LIST_SIZE: Final = 1 << 20
+_MAX_ENTRY: Final = 4096
 _SHOWN: Final = 5
 _COMMENT: Final = re.compile(r"(?:^|(?<=\s))#.*")
 _LINE_END: Final = re.compile(r"\r\n|\n|\r")
@@ -152,6 +153,9 @@ def _entries(
 ) -> Iterator[ListEntry]:
     """Entries of one line; what is wrong with them goes to ``problems``."""
     for written in _words(text):
+        if len(written) > _MAX_ENTRY:
+            problems.append(f"{file}:{number}: {written[:60]!r}… is longer than any path")
+            continue
         bare = written.replace(" ", "")
         optional = bare.endswith("?")
         exclude = bare.startswith("!")

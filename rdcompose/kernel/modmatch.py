@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from rdcompose.kernel.module import modname, normalize_alias
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
 _ROOT: Final = "kernel/"
 _SUFFIX: Final = re.compile(r"\.ko(?:\.[a-z0-9*]+|\*)?$")
@@ -193,15 +193,21 @@ def _covers(
     parts: list[str | re.Pattern[str] | None], components: list[str], target: _Target
 ) -> bool:
     """Whether the parts match all components, or the directories that lead to them."""
-    if not parts:
-        return target.files if not components else target.directories
-    if not components:
-        return False
-    first, rest = parts[0], parts[1:]
-    if first is None:
-        return any(_covers(rest, components[n:], target) for n in range(len(components)))
-    if isinstance(first, str):
-        matches = first == components[0]
-    else:
-        matches = first.match(components[0]) is not None
-    return matches and _covers(rest, components[1:], target)
+    # The numbers of components that the parts so far can use up: no backtracking, so no
+    # pattern is slow.
+    ends: Sequence[int] = (0,)
+    for part in parts:
+        if not ends:
+            return False
+        if part is None:
+            ends = range(min(ends), len(components))
+        else:
+            rest = (end for end in ends if end < len(components))
+            ends = [end + 1 for end in rest if _same(part, components[end])]
+    return any(target.files if end == len(components) else target.directories for end in ends)
+
+
+def _same(part: str | re.Pattern[str], component: str) -> bool:
+    if isinstance(part, str):
+        return part == component
+    return part.match(component) is not None

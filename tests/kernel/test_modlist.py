@@ -127,6 +127,7 @@ def test_no_list_at_all(data: bytes, message: str) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+        ("a" * 5000, f"list:1: '{'a' * 60}'… is longer than any path"),
         ("!", "list:1: '!' names no module"),
         ("?", "list:1: '?' names no module"),
         ("! a", "list:1: '!' names no module"),

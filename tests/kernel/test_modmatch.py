@@ -89,6 +89,8 @@ NLS = ("nls_ascii", "nls_cp437", "nls_cp850")
         pytest.param("drivers/**/igb.ko*", ("igb",), (), id="any depth"),
         pytest.param("**/mdio*.ko", ("mdio", "mdio_gpio", "mdio0"), (), id="any depth at first"),
         pytest.param("fs/**", NLS, ("fuse", "nls_base", "nls_cp850"), id="any depth at last"),
+        pytest.param("**/net/**/**/intel/**/igb", ("igb",), (), id="any depth, many times"),
+        pytest.param("**/nosuch/**", (), (), id="any depth around nothing"),
         pytest.param("upd*/dkms", ("wire_guard",), (), id="glob outside kernel/"),
         pytest.param("nosuch", (), (), id="no such name"),
         pytest.param("drivers/nosuch", (), (), id="no such path"),
@@ -135,3 +137,12 @@ def test_kernel_without_modules() -> None:
     assert not index.match("*")
     assert not index.match("drivers/*")
     assert index.near("drivers/ata") == ()
+
+
+@pytest.mark.parametrize("pattern", ["**/" * 40 + "x", "**/*/" * 40 + "x", "fs/" + "*a*" * 200])
+def test_no_pattern_is_slow(pattern: str) -> None:
+    deep = {
+        f"m{number}": FakeModule("kernel/" + "d/" * 60 + f"m{number}.ko") for number in range(9)
+    }
+    # Backtracking would take longer than the universe has been there.
+    assert ModuleIndex(deep, {}).match(pattern) == Match()

@@ -355,10 +355,10 @@ def test_speed() -> None:
     lines += ["drivers/class4/*/mod-1*.ko", "drivers/**/mod-77", "mod_12?4", "nosuch?"]
     parsed = parse_modules("\n".join(lines).encode(), file="ramfs")
     entries = [entry for entry in parsed if not isinstance(entry, Include)]
-    best = 1.0
+    best = float("inf")
     for _ in range(5):
-        start = time.perf_counter()
+        start = time.process_time()
         select(graph, entries)
-        best = min(best, time.perf_counter() - start)
-    # A tenth of this on an idle machine.
-    assert best < 0.2
+        best = min(best, time.process_time() - start)
+    # A fiftieth of this on an idle machine: what fails here is of another order.
+    assert best < 1

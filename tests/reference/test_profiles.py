@@ -82,9 +82,9 @@ def seen(kernel: Kernel) -> Seen:
         for entry in profile.entries:
             if index.match(entry.pattern):
                 matched.add((name, entry.pattern))
-        start = time.perf_counter()
+        start = time.process_time()
         selections[name] = select(depmod, profile.entries, profile.autoload, required=REQUIRED)
-        slowest = max(slowest, time.perf_counter() - start)
+        slowest = max(slowest, time.process_time() - start)
     return Seen(
         matched=frozenset(matched),
         selections=selections,
