@@ -10,6 +10,7 @@ itself; for others the usual places are used.
 
 from __future__ import annotations
 
+import itertools
 import re
 from typing import TYPE_CHECKING, Final
 
@@ -25,6 +26,8 @@ _LONGEST: Final = 32
 # One of them is in every busybox that can start a system.
 _COMMON: Final = re.compile(rb"\0(?:busybox|cat|mount|sh)(?=\0)")
 _FEWEST: Final = 3
+# Real ones hold such words less than a hundred times.
+_MAX_HITS: Final = 1000
 
 # Where the table of places is when it says these, which never moved.
 _FIXED: Final = {
@@ -114,7 +117,7 @@ def _names(program: bytes) -> tuple[list[str], int]:
     """Find the longest run that can be ``applet_names``, and its offset."""
     best: tuple[list[bytes], int] = [], 0
     end = 0
-    for found in _COMMON.finditer(program):
+    for found in itertools.islice(_COMMON.finditer(program), _MAX_HITS):
         start = found.start() + 1
         if start < end:
             continue  # in the run that was just read

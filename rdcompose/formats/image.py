@@ -40,10 +40,12 @@ _RELEASE: Final = rb"[!-.0-~]{1,64}"
 _BANNER: Final = re.compile(rb"Linux version (" + _RELEASE + rb") (\([^\0\n]{1,440})[\n\0]")
 _BANNER_START: Final = b"Linux version "
 _BANNER_SPAN: Final = 640
+# Real kernels hold "Linux version " less than ten times.
+_MAX_BANNERS: Final = 1000
 # "R (builder@host) #1 SMP …\0", with no compiler
 _KERNEL_VERSION: Final = re.compile(rb"(" + _RELEASE + rb") (\([^\0\n]{1,440})\0")
 # Each false hit of a magic costs a failed start of a decoder.
-_MAX_CANDIDATES: Final = 32
+_MAX_CANDIDATES: Final = 16
 
 
 class ImageKind(enum.Enum):
@@ -313,10 +315,12 @@ def _with_banner(image: KernelImage, pieces: Iterable[bytes]) -> KernelImage:
     """
     fallback: re.Match[bytes] | None = None
     tail = b""
+    seen = 0
     for piece in pieces:
         window = tail + piece if tail else piece
         start = 0
-        while (start := window.find(_BANNER_START, start)) >= 0:
+        while (start := window.find(_BANNER_START, start)) >= 0 and seen < _MAX_BANNERS:
+            seen += 1
             found = _BANNER.match(window, start)
             if found is not None and b" #" in found[2] and b" # " not in found[2]:
                 return _named(image, found)

@@ -25,6 +25,8 @@ MAX_UNPACKED: Final = 256 << 20
 # The kernel's build packs with an xz dictionary of up to 128 MiB.
 _MEMORY: Final = 256 << 20
 _LZ4_BLOCK: Final = 8 << 20
+# Of the weak magic of LZMA, real kernels hold a few dozen.
+_MAX_HITS: Final = 10_000
 
 
 def _stream(name: str, data: bytes, offset: int, decoder: decoding.Decoder) -> Iterator[bytes]:
@@ -132,8 +134,9 @@ def candidates(data: bytes, start: int, limit: int) -> Iterator[tuple[str, int]]
     """
     for name, magic, _ in _CODECS:
         position = data.find(magic, start)
-        found = 0
-        while position >= 0 and found < limit:
+        hits = found = 0
+        while position >= 0 and hits < _MAX_HITS and found < limit:
+            hits += 1
             if compression_at(data, position) == name:
                 found += 1
                 yield name, position

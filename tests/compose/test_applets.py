@@ -95,6 +95,13 @@ def test_no_table(data: bytes) -> None:
         read_applets(data)
 
 
+def test_hits_are_bounded() -> None:
+    data = b"\0sh\0\xff" * 1000 + make_busybox()
+    with pytest.raises(FormatError):
+        read_applets(data)
+    assert read_applets(data[5:]) == EXPECTED
+
+
 def test_usual_directories() -> None:
     found = {name: usual_directory(name) + name for name in APPLETS}
     assert tuple(found.items()) == EXPECTED

@@ -150,6 +150,15 @@ def test_format_strings_are_no_banner() -> None:
     assert read_image(images.make_arm64(text=text)).release == RELEASE
 
 
+def test_beginnings_of_banners_are_bounded() -> None:
+    for count, said in ((999, RELEASE), (1000, None)):
+        text = b"Linux version " * count + images.banner()
+        try:
+            assert read_image(images.make_arm64(text=text)).release == said
+        except FormatError:
+            assert said is None
+
+
 def banner_text(end: str) -> bytes:
     return f"Linux version 6.1.0-9-x (a@b) (gcc) {end}\n\0".encode()
 

@@ -121,6 +121,12 @@ def test_candidates_are_bounded_and_ordered() -> None:
     assert list(candidates(data, 1, 2)) == [("xz", 15), ("xz", 21), ("gzip", 3), ("gzip", 6)]
 
 
+def test_hits_that_are_no_headers_are_bounded_too() -> None:
+    stream = lzma_alone(b"x")
+    assert list(candidates(b"\x5d\0\0" * 9000 + stream, 0, 3)) == [("lzma", 27000)]
+    assert list(candidates(b"\x5d\0\0" * 10000 + stream, 0, 3)) == []
+
+
 def test_nothing_known() -> None:
     assert compression_at(b"plain", 0) is None
     assert compression_at(b"", 7) is None
