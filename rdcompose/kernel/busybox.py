@@ -128,7 +128,8 @@ class _LoadOrder:
                 self._later.append(other)
             else:
                 self._visit(other)
-        for other in reversed(self._graph.direct[name]):
+        # All of them, not only the next ones: so the order stays kmod's.
+        for other in reversed(self._graph.needs(name)):
             self._visit(other)
         self._later += self._after.get(name, ())
         self._begun.remove(name)
