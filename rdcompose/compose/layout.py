@@ -1,0 +1,80 @@
+"""Where things lie in an initramfs and on a modules disk.
+
+In the initramfs: ``lib/modules/R``, and for the init script ``etc/modules.autoload`` (module
+names to load first, one a line), ``etc/rdcompose/release`` and ``etc/rdcompose/disk`` (which
+modules the disk holds). On the disk: one directory, ``R``, as below ``/lib/modules``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from rdcompose.kernel.depmod import Depmod
+from rdcompose.tree import Bytes, File, Tree
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Iterable, Sequence
+
+    from rdcompose.compose.spec import DiskMode
+    from rdcompose.kernel.moduletree import ModuleTree
+    from rdcompose.kernel.selection import Selection
+
+AUTOLOAD_FILE: Final = "etc/modules.autoload"
+RELEASE_FILE: Final = "etc/rdcompose/release"
+DISK_FILE: Final = "etc/rdcompose/disk"
+
+
+def depmod_of(tree: ModuleTree) -> Depmod:
+    """Work out the dependencies of all modules."""
+    return Depmod(
+        tree.modules,
+        order=tree.order,
+        builtin=tree.builtin,
+        builtin_modinfo=tree.builtin_modinfo,
+    )
+
+
+def add_modules(
+    tree: Tree,
+    release: str,
+    depmod: Depmod,
+    selection: Selection,
+    *,
+    mode: DiskMode,
+    autoload_files: Sequence[str] = (AUTOLOAD_FILE,),
+) -> None:
+    """Put the selected modules, and what the init script reads, into an initramfs.
+
+    The indexes are those that busybox reads, for these modules alone.
+    """
+    base = f"lib/modules/{release}"
+    for name in selection.ramdisk:
+        module = depmod.modules[name]
+        tree.add(File(path=f"{base}/{module.path}", content=module.content))
+    files: dict[str, bytes] = {
+        f"{base}/{name}": data for name, data in depmod.busybox_files(selection.ramdisk).items()
+    }
+    files |= {path: _lines(selection.autoload) for path in autoload_files}
+    files[RELEASE_FILE] = _lines([release])
+    files[DISK_FILE] = _lines([mode.value])
+    for path, data in files.items():
+        tree.add(File(path=path, content=Bytes(data)))
+
+
+def disk_tree(tree: ModuleTree, depmod: Depmod, *, without: Container[str] = ()) -> Tree:
+    """Return the contents of the modules disk, ``without`` the modules of these names.
+
+    The indexes describe all modules, those left out too: the init script lays the ones
+    of the initramfs over the disk.
+    """
+    disk = Tree()
+    for module in tree.modules:
+        if module.name not in without:
+            disk.add(File(path=f"{tree.release}/{module.path}", content=module.content))
+    for name, data in {**tree.files, **depmod.index_files()}.items():
+        disk.add(File(path=f"{tree.release}/{name}", content=Bytes(data)))
+    return disk
+
+
+def _lines(lines: Iterable[str]) -> bytes:
+    return "".join(f"{line}\n" for line in lines).encode()

@@ -1,0 +1,155 @@
+"""The plan of a composition: complete and checked before any output appears.
+
+Every output is a function of the plan alone.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Final
+
+from rdcompose.compose.capability import check_init, disk_compression, initramfs_compression
+from rdcompose.compose.inputs import Input, digest
+from rdcompose.compose.layout import add_modules, depmod_of, disk_tree
+from rdcompose.compose.profile import Profile, load_profile
+from rdcompose.compose.spec import Codec, ComposeSpec, DiskFormat, DiskMode
+from rdcompose.compose.userspace import load_programs, load_userspace
+from rdcompose.kernel.selection import Selection, select
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from rdcompose.kernel.depmod import Depmod
+    from rdcompose.kernel.package import KernelPackage
+    from rdcompose.kernel.release import Architecture
+    from rdcompose.tree import Tree
+
+# What the init script needs to lay the modules disk into the root (docs/boot.md).
+_DISK_MODULES: Final = {
+    DiskMode.REMAINING: (
+        ("squashfs", "to read the modules disk"),
+        ("overlay", "to lay the modules of the initramfs over the modules disk"),
+    ),
+    DiskMode.ALL: (("squashfs", "to read the modules disk"),),
+    DiskMode.NONE: (),
+}
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class DiskPlan:
+    """The modules disk: its tree and how it is stored."""
+
+    tree: Tree
+    mode: DiskMode
+    format: DiskFormat
+    compression: Codec
+    modules: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Everything that will be written, decided.
+
+    ``disk`` is ``None`` where there is none; ``timestamp`` is the time of every file
+    inside the outputs, in seconds since 1970; ``module_paths`` has the path below
+    ``lib/modules/R`` of each module by its name.
+    """
+
+    release: str
+    architecture: Architecture
+    image_name: str
+    image: bytes
+    config: bytes
+    initramfs: Tree
+    compression: Codec
+    disk: DiskPlan | None
+    selection: Selection
+    module_paths: Mapping[str, str]
+    timestamp: int
+    options: Mapping[str, str]
+    inputs: tuple[Input, ...]
+    notes: tuple[str, ...]
+
+
+def make_plan(package: KernelPackage, kernel: Input, spec: ComposeSpec) -> Plan:
+    """Decide a composition.
+
+    :raises SpecError: a list, the template or a program is wrong.
+    :raises CapabilityError: this kernel cannot boot it.
+    """
+    tree = package.tree
+    mode = spec.disk if tree.modules else DiskMode.NONE
+    compression = initramfs_compression(package.config, spec.compress)
+    depmod = depmod_of(tree)
+    profile = load_profile(spec.profile)
+    selection = _select(depmod, profile, mode)
+    programs = load_programs(spec, package.architecture)
+    userspace = load_userspace(spec.template, programs)
+    if userspace.builtin_init:
+        check_init(package.config, modules=bool(tree.modules))
+    add_modules(userspace.tree, tree.release, depmod, selection, mode=mode)
+    disk = None
+    if mode is not DiskMode.NONE:
+        disk = _disk_plan(package, depmod, selection, mode, spec)
+    return Plan(
+        release=package.release,
+        architecture=package.architecture,
+        image_name=package.image_name,
+        image=package.image,
+        config=package.config_text,
+        initramfs=userspace.tree,
+        compression=compression,
+        disk=disk,
+        selection=selection,
+        module_paths={name: module.path for name, module in depmod.modules.items()},
+        timestamp=package.timestamp if spec.epoch is None else spec.epoch,
+        options=_options(profile, mode, compression, disk),
+        inputs=(kernel, *userspace.inputs, *_profile_inputs(profile)),
+        notes=selection.notes,
+    )
+
+
+def _disk_plan(
+    package: KernelPackage,
+    depmod: Depmod,
+    selection: Selection,
+    mode: DiskMode,
+    spec: ComposeSpec,
+) -> DiskPlan:
+    left_out = frozenset(selection.ramdisk if mode is DiskMode.REMAINING else ())
+    return DiskPlan(
+        tree=disk_tree(package.tree, depmod, without=left_out),
+        mode=mode,
+        format=spec.disk_format,
+        compression=disk_compression(package.config, mode, spec.disk_compress),
+        modules=sum(module.name not in left_out for module in package.tree.modules),
+    )
+
+
+def _select(depmod: Depmod, profile: Profile, mode: DiskMode) -> Selection:
+    if not depmod.modules:
+        # With everything built in there is nothing to choose from.
+        note = "the kernel has no modules: the module lists have no effect"
+        return Selection(ramdisk=(), disk=(), autoload=(), reasons={}, notes=(note,))
+    return select(depmod, profile.entries, profile.autoload, required=_DISK_MODULES[mode])
+
+
+def _options(
+    profile: Profile, mode: DiskMode, compression: Codec, disk: DiskPlan | None
+) -> dict[str, str]:
+    options = {
+        "profile": profile.name,
+        "compress": str(compression),
+        "disk": mode.value,
+    }
+    if disk is not None:
+        options["disk-format"] = disk.format.value
+        options["disk-compress"] = str(disk.compression)
+    return options
+
+
+def _profile_inputs(profile: Profile) -> Iterable[Input]:
+    for file in profile.files:
+        yield Input(
+            role="module list", file=file.name, sha256=digest(file.data), source="local file"
+        )

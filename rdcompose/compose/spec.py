@@ -1,0 +1,56 @@
+"""What a user asks for: one frozen record from the command line."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class Codec(NamedTuple):
+    """A compressor and its level; ``None`` is the compressor's own default."""
+
+    name: str
+    level: int | None = None
+
+    def __str__(self) -> str:
+        return self.name if self.level is None else f"{self.name}:{self.level}"
+
+
+class DiskMode(enum.StrEnum):
+    """Which modules the modules disk holds."""
+
+    REMAINING = "remaining"
+    ALL = "all"
+    NONE = "none"
+
+
+class DiskFormat(enum.StrEnum):
+    """What the disk's squashfs is wrapped in."""
+
+    QCOW2 = "qcow2"
+    SQUASHFS = "squashfs"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ComposeSpec:
+    """One composition of one kernel.
+
+    ``profile`` is a name or a directory; ``template`` is ``None`` for the built-in one;
+    ``busybox`` and ``e2fsck`` are ``None`` for none; a compression is ``None`` for the
+    best that the kernel takes. ``epoch`` is the time of everything written, in seconds
+    since 1970, or ``None`` for the newest time in the kernel package.
+    """
+
+    profile: str
+    template: Path | None = None
+    busybox: Path | None = None
+    e2fsck: Path | None = None
+    compress: Codec | None = None
+    disk: DiskMode = DiskMode.REMAINING
+    disk_format: DiskFormat = DiskFormat.QCOW2
+    disk_compress: Codec | None = None
+    epoch: int | None = None

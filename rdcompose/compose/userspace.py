@@ -1,0 +1,119 @@
+"""The part of an initramfs that is not the kernel's: template, busybox and e2fsck.
+
+A program that is given as an option wins over the template's file of that path; the
+links to a program's names give way to what the template has there.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import io
+from typing import TYPE_CHECKING, Final
+
+from rdcompose.compose.inputs import Input, read_file
+from rdcompose.compose.programs import ProgramName, load_program, program_entries
+from rdcompose.compose.template import builtin_template, overlay, read_template
+from rdcompose.errors import SpecError
+from rdcompose.formats.cpio import write_newc
+from rdcompose.tree import Symlink
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from rdcompose.compose.programs import Program
+    from rdcompose.compose.spec import ComposeSpec
+    from rdcompose.kernel.release import Architecture
+    from rdcompose.tree import Tree
+
+_INIT: Final = "init"
+# What the built-in init script calls; checked so that a cut-down busybox is found out
+# here and not at boot.
+INIT_APPLETS: Final = (
+    *("cat", "dd", "findfs", "head", "mkdir", "modprobe", "mount", "od", "readlink", "reboot"),
+    *("sed", "setsid", "sh", "sleep", "switch_root", "umount", "uname"),
+)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Userspace:
+    """The tree, what it was made from, and whether its init is the built-in one."""
+
+    tree: Tree
+    inputs: tuple[Input, ...]
+    builtin_init: bool
+
+
+def load_userspace(template: Path | None, programs: Iterable[Program]) -> Userspace:
+    """Read the template and put the programs into it.
+
+    A template with an ``init`` of its own replaces the built-in one; another is laid
+    over it.
+
+    :raises SpecError: the template cannot be read; the init script lacks its busybox.
+    """
+    tree = builtin_template()
+    builtin_init = True
+    if template is not None:
+        own = read_template(template)
+        builtin_init = _INIT not in own
+        tree = overlay(tree, own) if builtin_init else own
+    inputs = [
+        Input(
+            role="template",
+            file="ramdisk-template" if template is None else template.resolve().name,
+            sha256=_tree_digest(tree),
+            source="built in" if template is None else "local directory",
+        )
+    ]
+    for program in programs:
+        _add_program(tree, program, builtin_init=builtin_init)
+        inputs.append(_program_input(program))
+    if builtin_init and "bin/busybox" not in tree:
+        raise SpecError(
+            "the built-in init script needs busybox",
+            hint="give one with --busybox, or a template with an init of its own",
+        )
+    return Userspace(tree=tree, inputs=tuple(inputs), builtin_init=builtin_init)
+
+
+def load_programs(spec: ComposeSpec, architecture: Architecture) -> tuple[Program, ...]:
+    """Read the programs that a composition names.
+
+    :raises SpecError: a program cannot be read, or cannot run in the initramfs.
+    :raises FormatError: a program or its package is damaged.
+    """
+    wanted = ((ProgramName.BUSYBOX, spec.busybox), (ProgramName.E2FSCK, spec.e2fsck))
+    return tuple(
+        load_program(name, read_file(path, name), str(path), architecture=architecture)
+        for name, path in wanted
+        if path is not None
+    )
+
+
+def _add_program(tree: Tree, program: Program, *, builtin_init: bool) -> None:
+    is_busybox = program.name is ProgramName.BUSYBOX
+    required = INIT_APPLETS if is_busybox and builtin_init else ()
+    for entry in program_entries(program, required=required):
+        if not isinstance(entry, Symlink) or entry.path not in tree:
+            tree.add(entry)
+
+
+def _program_input(program: Program) -> Input:
+    origin = program.origin
+    return Input(
+        role=program.name.value,
+        file=origin.name.rpartition("/")[2],
+        sha256=origin.sha256,
+        source="local file",
+        package=origin.package or "",
+        version=origin.version or "",
+        architecture=origin.architecture or program.architecture.name,
+    )
+
+
+def _tree_digest(tree: Tree) -> str:
+    segment = io.BytesIO()
+    write_newc(segment, tree, mtime=0)
+    return hashlib.sha256(segment.getvalue()).hexdigest()
