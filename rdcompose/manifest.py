@@ -1,0 +1,78 @@
+"""The manifest of a composition: every input, every choice and its reason, every output.
+
+It is as deterministic as the outputs that it describes: no clock, no directory, no
+host. The fields are described in ``docs/manifest.md``.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+from rdcompose import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from rdcompose.compose.inputs import Input
+    from rdcompose.compose.plan import Plan
+
+SCHEMA: Final = 1
+
+
+def manifest(plan: Plan, outputs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the manifest as JSON-ready data; ``outputs`` are name, size and SHA-256."""
+    selection = plan.selection
+    return {
+        "schema": SCHEMA,
+        "tool": {"name": "rdcompose", "version": __version__},
+        "release": plan.release,
+        "architecture": plan.architecture.name,
+        "timestamp": plan.timestamp,
+        "options": dict(plan.options),
+        "inputs": [_input(item) for item in plan.inputs],
+        "initramfs": {
+            "compression": str(plan.compression),
+            "modules": [
+                {"name": name, "path": plan.module_paths[name], "why": str(reason)}
+                for name, reason in ((n, selection.reasons[n]) for n in selection.ramdisk)
+            ],
+            "autoload": list(selection.autoload),
+        },
+        "disk": _disk(plan),
+        "notes": list(plan.notes),
+        "outputs": [dict(item) for item in outputs],
+    }
+
+
+def _input(item: Input) -> dict[str, str]:
+    row = {"role": item.role, "file": item.file, "sha256": item.sha256, "source": item.source}
+    if item.package:
+        row |= {
+            "package": item.package,
+            "version": item.version,
+            "architecture": item.architecture,
+        }
+    return row
+
+
+def _disk(plan: Plan) -> dict[str, Any] | None:
+    disk = plan.disk
+    if disk is None:
+        return None
+    return {
+        "format": disk.format.value,
+        "compression": str(disk.compression),
+        "holds": disk.mode.value,
+        "modules": disk.modules,
+    }
+
+
+def to_json(data: Mapping[str, Any]) -> bytes:
+    """Return a manifest as the bytes of its file."""
+    return (json.dumps(data, indent=2, ensure_ascii=False) + "\n").encode()
+
+
+def checksum_line(name: str, sha256: str) -> bytes:
+    """Return a line as ``sha256sum`` writes and checks it."""
+    return f"{sha256}  {name}\n".encode()

@@ -1,0 +1,180 @@
+"""From a plan to files: all of them, complete, or none.
+
+The initramfs is compressed beside the modules disk, both straight into their files.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import io
+import re
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
+
+from rdcompose.compose.spec import Codec, DiskFormat
+from rdcompose.formats.compression import compress
+from rdcompose.formats.cpio import write_newc
+from rdcompose.formats.qcow2 import Qcow2Writer
+from rdcompose.formats.squashfs.writer import write_squashfs
+from rdcompose.manifest import checksum_line, manifest, to_json
+from rdcompose.publish import Publication
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Container, Iterable
+    from pathlib import Path
+
+    from rdcompose.compose.plan import DiskPlan, Plan
+    from rdcompose.tree import Tree
+
+CHECKSUMS: Final = "SHA256SUMS"
+
+# As sha256sum writes it; names of our outputs hold no character that it would escape.
+_CHECKSUM_LINE: Final = re.compile(rb"[0-9a-f]{64}  [^/\\]+")
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Output:
+    """A file that was written: its name, size in bytes and SHA-256."""
+
+    name: str
+    size: int
+    sha256: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What a composition wrote, and its manifest."""
+
+    outputs: tuple[Output, ...]
+    manifest: dict[str, Any]
+
+
+def write_outputs(plan: Plan, directory: Path, *, threads: int) -> Result:
+    """Write every file of a composition into a directory.
+
+    Files of the same release from an earlier composition are replaced, and removed
+    where this one has none, so that no two that do not fit stand side by side.
+
+    :raises OutputError: a file cannot be written; the directory is as it was.
+    """
+    with Publication(directory) as publication:
+        outputs = _run(publication, plan, threads)
+        outputs.sort(key=lambda output: output.name)
+        data = manifest(plan, [dataclasses.asdict(output) for output in outputs])
+        name = f"manifest-{plan.release}.json"
+        outputs.append(_put(publication, name, lambda out: _write(out, to_json(data))))
+        with publication.locked():
+            stale = _stale(plan.release, outputs)
+            sums = _checksums(directory, outputs, without=stale)
+            outputs.append(_put(publication, CHECKSUMS, lambda out: _write(out, sums)))
+            publication.publish(remove=sorted(stale))
+    return Result(outputs=tuple(outputs), manifest=data)
+
+
+def initramfs_bytes(tree: Tree, compression: Codec, *, mtime: int) -> bytes:
+    """Return a tree as one compressed newc segment."""
+    segment = io.BytesIO()
+    write_newc(segment, tree, mtime=mtime)
+    return compress(compression.name, segment.getvalue(), compression.level)
+
+
+def _names(plan: Plan) -> dict[str, str]:
+    release = plan.release
+    names = {
+        "image": f"{plan.image_name}-{release}",
+        "initramfs": f"initramfs-{release}",
+        "config": f"config-{release}",
+    }
+    if plan.disk is not None:
+        names["disk"] = f"modules-{release}.{plan.disk.format.value}"
+    return names
+
+
+def _stale(release: str, outputs: Iterable[Output]) -> set[str]:
+    """Names that another composition of this release may have left, and this one has not."""
+    known = {f"vmlinuz-{release}", f"vmlinux-{release}"}
+    known |= {f"modules-{release}.{kind.value}" for kind in DiskFormat}
+    return known - {output.name for output in outputs}
+
+
+def _run(publication: Publication, plan: Plan, threads: int) -> list[Output]:
+    names = _names(plan)
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="initramfs") as beside:
+        initramfs = beside.submit(
+            _put, publication, names["initramfs"], lambda out: _write_initramfs(out, plan)
+        )
+        # The longest job runs in this thread, where an interrupt arrives.
+        outputs = []
+        if plan.disk is not None:
+            disk = plan.disk
+            outputs.append(
+                _put(publication, names["disk"], lambda out: _write_disk(out, plan, disk, threads))
+            )
+        outputs.append(_put(publication, names["image"], lambda out: _write(out, plan.image)))
+        outputs.append(_put(publication, names["config"], lambda out: _write(out, plan.config)))
+        outputs.append(initramfs.result())
+    return outputs
+
+
+def _put(publication: Publication, name: str, write: Callable[[BinaryIO], None]) -> Output:
+    with publication.file(name) as out:
+        write(out)
+        out.seek(0)
+        # Read back, because the headers of a disk are written last.
+        sha256 = hashlib.file_digest(out, "sha256").hexdigest()
+        size = out.tell()
+    return Output(name=name, size=size, sha256=sha256)
+
+
+def _write(out: BinaryIO, data: bytes) -> None:
+    out.write(data)
+
+
+def _write_initramfs(out: BinaryIO, plan: Plan) -> None:
+    out.write(initramfs_bytes(plan.initramfs, plan.compression, mtime=plan.timestamp))
+
+
+def _write_disk(out: BinaryIO, plan: Plan, disk: DiskPlan, threads: int) -> None:
+    write_disk(out, disk.tree, disk.format, disk.compression, mtime=plan.timestamp, threads=threads)
+
+
+def write_disk(
+    out: BinaryIO,
+    tree: Tree,
+    disk_format: DiskFormat,
+    compression: Codec,
+    *,
+    mtime: int,
+    threads: int,
+) -> None:
+    """Write a modules disk in its format; ``mtime`` is in seconds since 1970."""
+    qcow2 = Qcow2Writer(out) if disk_format is DiskFormat.QCOW2 else None
+    write_squashfs(
+        out if qcow2 is None else qcow2,
+        tree,
+        mtime=mtime,
+        compressor=compression.name,
+        level=compression.level,
+        threads=threads,
+    )
+    if qcow2 is not None:
+        qcow2.finish()
+
+
+def _checksums(directory: Path, outputs: Iterable[Output], *, without: Container[str]) -> bytes:
+    """Return ``SHA256SUMS``, with the lines of other releases that stand there already."""
+    lines = {output.name: checksum_line(output.name, output.sha256) for output in outputs}
+    for line in _present_lines(directory / CHECKSUMS):
+        name = line[66:].rstrip(b"\n").decode("utf-8", "surrogateescape")
+        if name not in lines and name not in without and (directory / name).is_file():
+            lines[name] = line
+    return b"".join(lines[name] for name in sorted(lines))
+
+
+def _present_lines(path: Path) -> list[bytes]:
+    try:
+        text = path.read_bytes()
+    except FileNotFoundError:
+        return []
+    return [line + b"\n" for line in text.splitlines() if _CHECKSUM_LINE.fullmatch(line)]
