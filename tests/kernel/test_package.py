@@ -11,13 +11,13 @@ from rdcompose.errors import FormatError, RdcomposeError, ReleaseError, SpecErro
 from rdcompose.kernel.package import KernelPackage, read_package
 from rdcompose.tree import read_all
 from tests.support.debs import Content, hard_link, make_deb
+from tests.support.images import make_bzimage
 from tests.support.modules import make_ko
 from tests.support.packages import (
     CONFIG,
     RELEASE,
     VERMAGIC,
     kernel_deb,
-    make_bzimage,
     module,
     sample_files,
 )
@@ -41,7 +41,7 @@ def test_everything_is_found() -> None:
     package = read(kernel_deb())
     files = sample_files()
     assert (package.release, package.architecture.name) == (RELEASE, "amd64")
-    assert (package.image_name, package.image) == ("vmlinuz", make_bzimage())
+    assert (package.image_name, package.image) == ("vmlinuz", make_bzimage(RELEASE))
     assert package.config_text == CONFIG.encode()
     assert (package.package, package.version) == (f"linux-image-{RELEASE}", "6.1.99-1")
     assert package.timestamp > 0
@@ -96,7 +96,7 @@ def test_a_kernel_with_everything_built_in() -> None:
 def test_a_kernel_without_a_module_directory() -> None:
     files = {
         f"boot/config-{RELEASE}": CONFIG.replace("=m", "=y").encode(),
-        f"boot/vmlinuz-{RELEASE}": make_bzimage(),
+        f"boot/vmlinuz-{RELEASE}": make_bzimage(RELEASE),
     }
     tree = read(kernel_deb(files)).tree
     assert (tree.modules, tree.order, tree.builtin_modinfo) == ((), (), b"")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import struct
 from typing import TYPE_CHECKING
 
 from tests.support.debs import Content, make_deb
+from tests.support.images import make_bzimage
 from tests.support.modules import make_ko
 
 if TYPE_CHECKING:
@@ -42,24 +42,6 @@ CONFIG_TMPFS=y
 """
 
 
-def make_bzimage(release: str = RELEASE) -> bytes:
-    """Return the setup part of an x86-64 bzImage that names a release.
-
-    Fields: Linux, ``Documentation/arch/x86/boot.rst``.
-    """
-    image = bytearray(0x4000)
-    image[0x1F1] = 4  # setup_sects
-    image[0x1FE:0x200] = b"\x55\xaa"
-    image[0x202:0x206] = b"HdrS"
-    struct.pack_into("<H", image, 0x206, 0x20F)  # version of the protocol
-    text = f"{release} (builder@host) #1 SMP Debian 6.1.99-1 (2024-01-01)\0".encode()
-    struct.pack_into("<H", image, 0x20E, 0x400 - 0x200)  # kernel_version
-    image[0x211] = 1  # loadflags: LOADED_HIGH
-    struct.pack_into("<H", image, 0x236, 1)  # xloadflags: XLF_KERNEL_64
-    image[0x400 : 0x400 + len(text)] = text
-    return bytes(image)
-
-
 def module(vermagic: str = VERMAGIC, **modinfo: str) -> bytes:
     """Return a module of the sample kernel."""
     return make_ko([*modinfo.items(), ("vermagic", vermagic)])
@@ -71,8 +53,12 @@ def sample_files(
     """Return the files of a sound kernel package, by path."""
     if modules is None:
         modules = {
-            "kernel/drivers/block/virtio_blk.ko": module(depends="virtio_ring"),
-            "kernel/drivers/virtio/virtio_ring.ko": module(),
+            "kernel/drivers/block/virtio_blk.ko": make_ko(
+                {"vermagic": VERMAGIC}, imports=["virtqueue_kick"]
+            ),
+            "kernel/drivers/virtio/virtio_ring.ko": make_ko(
+                {"vermagic": VERMAGIC}, exports=["virtqueue_kick"]
+            ),
             "kernel/fs/overlayfs/overlay.ko": module(),
             "kernel/fs/squashfs/squashfs.ko": module(),
             "kernel/net/dummy.ko": module(),

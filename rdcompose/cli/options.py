@@ -1,0 +1,174 @@
+"""The options of every command. Their names are a contract: pipelines call them."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from typing import Final
+
+from rdcompose import __version__
+
+_EPILOG: Final = """\
+exit status: 0 done, 1 it could not be done (one clear message), 2 wrong usage,
+130 interrupted
+"""
+
+_PROGRAM: Final = "program file, Debian .deb or Alpine .apk; 'none' to do without"
+_COMPRESSORS: Final = "zstd, gzip, xz, lz4 or none"
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of the whole command line."""
+    parser = argparse.ArgumentParser(
+        prog="rdcompose",
+        description="Compose a kernel, an initramfs and a modules disk that fit together.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"rdcompose {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    _add_build(commands)
+    _add_minivm(commands)
+    return parser
+
+
+def _add_build(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser(
+        "build",
+        help="write kernel, initramfs and modules disk of one kernel package",
+        description="Write vmlinuz-R, initramfs-R, modules-R.qcow2, config-R, manifest-R.json "
+        "and SHA256SUMS, where R is the release of the kernel package; all of them or none.",
+    )
+    parser.add_argument("kernel", metavar="KERNEL", type=Path, help="a linux-image .deb file")
+    parser.add_argument(
+        "-o",
+        "--output",
+        metavar="DIR",
+        type=Path,
+        default=Path(),
+        help="where the files go (default: the current directory)",
+    )
+    _add_content(parser)
+    _add_format(parser)
+    _add_common(parser)
+
+
+def _add_content(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("what goes in")
+    group.add_argument(
+        "--profile",
+        metavar="NAME|DIR",
+        default="minivm",
+        help="module lists: minivm, virtio, generic or a directory with modules.ramfs and "
+        "modules.autoload (default: minivm)",
+    )
+    group.add_argument(
+        "--template",
+        metavar="DIR",
+        type=Path,
+        help="files for the initramfs: replaces the built-in template if it has an init, "
+        "else is laid over it",
+    )
+    group.add_argument("--busybox", metavar="FILE|none", required=True, help=_PROGRAM)
+    group.add_argument("--e2fsck", metavar="FILE|none", required=True, help=_PROGRAM)
+
+
+def _add_format(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("how it is stored")
+    group.add_argument(
+        "--compress",
+        metavar="NAME[:LEVEL]",
+        help=f"compression of the initramfs: {_COMPRESSORS} (default: the best that this "
+        "kernel unpacks)",
+    )
+    group.add_argument(
+        "--disk",
+        choices=("remaining", "all", "none"),
+        default="remaining",
+        help="modules on the disk: those the initramfs does not hold, all, or no disk "
+        "(default: remaining)",
+    )
+    group.add_argument(
+        "--disk-format",
+        choices=("qcow2", "squashfs"),
+        default="qcow2",
+        help="container of the disk's squashfs (default: qcow2)",
+    )
+    group.add_argument(
+        "--disk-compress",
+        metavar="NAME[:LEVEL]",
+        help="compression of the disk: zstd, gzip, xz or lz4 (default: the best this kernel reads)",
+    )
+
+
+def _add_common(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("how it runs")
+    group.add_argument(
+        "--threads",
+        metavar="N",
+        type=_positive,
+        default=len(os.sched_getaffinity(0)),
+        help="threads to use; never changes the output (default: one a processor)",
+    )
+    group.add_argument("-q", "--quiet", action="store_true", help="print errors only")
+    group.add_argument("-v", "--verbose", action="store_true", help="print every note")
+    group.add_argument("--json", action="store_true", help="print the result as JSON")
+    group.add_argument("--no-progress", action="store_true", help="show no progress")
+
+
+def _positive(text: str) -> int:
+    if not (text.isascii() and text.isdigit()) or not 1 <= int(text) <= 256:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to 256")
+    return int(text)
+
+
+def _add_minivm(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    mkinitramfs = commands.add_parser(
+        "mkinitramfs",
+        help="MiniVM's command: initramfs-RELEASE from a template and lib/modules/RELEASE",
+        description="Write initramfs-RELEASE from TEMPLATE and lib/modules/RELEASE with "
+        "modules.ramfs and modules.autoload, all in the current directory.",
+    )
+    mkinitramfs.add_argument("template", metavar="TEMPLATE", type=Path)
+    mkinitramfs.add_argument("release", metavar="RELEASE")
+    disk = commands.add_parser(
+        "modules2qcow2",
+        help="MiniVM's command: modules-RELEASE.qcow2 from lib/modules/RELEASE",
+        description="Write modules-RELEASE.qcow2 with all modules of lib/modules/RELEASE in "
+        "the current directory.",
+    )
+    disk.add_argument("release", metavar="RELEASE")
+    disk.add_argument(
+        "size",
+        metavar="SIZE",
+        nargs="?",
+        type=_positive_size,
+        help="largest size of the disk in MiB",
+    )
+    for name, program in (("update-busybox", "busybox"), ("update-e2fsck", "e2fsck")):
+        update = commands.add_parser(
+            name,
+            help=f"put {program} and its links into a template directory",
+            description=f"Put a static {program} and its links into a template directory.",
+        )
+        update.add_argument(
+            "source",
+            metavar="FILE",
+            nargs="?",
+            type=Path,
+            help=f"program file, .deb or .apk (default: {program}-static in the current directory)",
+        )
+        update.add_argument(
+            "--template",
+            metavar="DIR",
+            type=Path,
+            default=Path("ramdisk-template"),
+            help="default: ramdisk-template",
+        )
+
+
+def _positive_size(text: str) -> int:
+    if not (text.isascii() and text.isdigit()) or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a size in MiB")
+    return int(text)
