@@ -14,7 +14,9 @@ import fcntl
 import os
 import re
 import shutil
+import subprocess
 import tempfile
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -118,12 +120,22 @@ def locked(path: Path) -> Iterator[None]:
 
 def _download(directory: Path, suite: str, architecture: str, name: str) -> None:
     options = _apt_state(directory, suite, architecture)
-    run(tool("apt-get"), *options, "-qq", "update", timeout=900)
+    _update(options)
     wanted = _real_name(options, name)
     with tempfile.TemporaryDirectory(dir=directory) as scratch:
         run(tool("apt-get"), *options, "-qq", "download", wanted, cwd=scratch, timeout=1800)
         for deb in Path(scratch).glob("*.deb"):
             deb.replace(directory / deb.name)
+
+
+def _update(options: list[str]) -> None:
+    # A mirror in the middle of its own update gives lists that do not fit together. If it
+    # stays so, what could be had may be enough: the download tells.
+    for _ in range(3):
+        command = [tool("apt-get"), *options, "-qq", "update"]
+        if subprocess.run(command, capture_output=True, check=False, timeout=900).returncode == 0:
+            return
+        time.sleep(5)
 
 
 def _real_name(options: list[str], name: str) -> str:
