@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _WILDCARD: Final = re.compile(r"[*?]|\[[!^]?.[^]]*\]", re.DOTALL)
+_SPECIAL: Final = re.compile(r"[*?\[\\]")
 _KEY_LENGTH: Final = 8
 
 
@@ -27,27 +28,32 @@ class AliasTable:
     """
 
     def __init__(self, aliases: Iterable[tuple[str, str]]) -> None:
-        self._filed: dict[str, list[tuple[int, str, str]]] = {}
+        self._exact: dict[str, list[tuple[int, str]]] = {}
+        self._wild: dict[str, list[tuple[int, str, str]]] = {}
         for rank, (pattern, name) in enumerate(aliases):
-            self._filed.setdefault(_key(pattern), []).append((rank, pattern, name))
+            if _SPECIAL.search(pattern) is None:
+                self._exact.setdefault(pattern, []).append((rank, name))
+            else:
+                self._wild.setdefault(_key(pattern), []).append((rank, pattern, name))
 
     def find(self, text: str) -> tuple[str, ...]:
         """Return each name once that a matching pattern stands for, in order."""
         keys = {text[at : at + _KEY_LENGTH] for at in range(len(text) - _KEY_LENGTH + 1)}
-        keys.add("")
+        keys.update([text[:length] for length in range(_KEY_LENGTH)])
         found = [
             (rank, name)
             for key in keys
-            for rank, pattern, name in self._filed.get(key, ())
+            for rank, pattern, name in self._wild.get(key, ())
             if matches(pattern, text)
         ]
+        found += self._exact.get(text, ())
         return tuple(dict.fromkeys([name for _, name in sorted(found)]))
 
 
 def _key(pattern: str) -> str:
-    """Return what every text that matches contains; nothing where that is too short."""
+    """Return a part that every text that matches contains, or a shorter start of it."""
     # A backslash, which no alias of the kernel has, makes parts mean something else.
     parts = _WILDCARD.split(pattern) if "\\" not in pattern else [""]
     longest = max(parts, key=len)
     # Numbers tend to stand at the end, and tell more than the bus at the start.
-    return longest[-_KEY_LENGTH:] if len(longest) >= _KEY_LENGTH else ""
+    return longest[-_KEY_LENGTH:] if len(longest) >= _KEY_LENGTH else parts[0]
