@@ -19,7 +19,7 @@ from rdcompose.formats.apk import VERSION_3_MAGICS, Apk
 from rdcompose.formats.deb import Deb
 from rdcompose.formats.executable import is_elf, read_executable
 from rdcompose.formats.tarstream import Kind
-from rdcompose.kernel.release import machine_name
+from rdcompose.kernel.release import architecture_of_elf, machine_name
 from rdcompose.tree import Bytes, Entry, File, Symlink
 
 if TYPE_CHECKING:
@@ -108,11 +108,12 @@ class Program:
 
 
 def load_program(
-    name: ProgramName | str, data: bytes, source: str, *, architecture: Architecture
+    name: ProgramName | str, data: bytes, source: str, *, architecture: Architecture | None
 ) -> Program:
     """Take a program out of the bytes of a program file, ``.deb`` or ``.apk``.
 
-    ``source`` names the bytes in messages.
+    ``source`` names the bytes in messages. Without an architecture to fit, it is the
+    program's own.
 
     :raises SpecError: it is not the program asked for, is not static, cannot be
         started, or is for another architecture.
@@ -125,6 +126,8 @@ def load_program(
     except (FormatError, UnsupportedError) as error:
         raise type(error)(f"{source}: {error.message}", hint=error.hint) from error
     where = source if origin.path is None else f"{origin.path} in {source}"
+    if architecture is None:
+        architecture = _own_architecture(executable, where)
     fault = _fault(name, executable, architecture) or _not_the_program(name, content)
     if fault is not None:
         raise SpecError(
@@ -133,6 +136,14 @@ def load_program(
             f"for example of the package {_PACKAGES[name]}.",
         )
     return Program(name=name, content=content, architecture=architecture, origin=origin)
+
+
+def _own_architecture(program: Executable, where: str) -> Architecture:
+    found = architecture_of_elf(program.machine, program.bits, program.byteorder)
+    if found is None:
+        machine = machine_name(program.machine, program.bits, program.byteorder)
+        raise SpecError(f"{where} is for {machine}, which no Debian architecture is")
+    return found
 
 
 def _fault(name: ProgramName, program: Executable, architecture: Architecture) -> str | None:

@@ -1,0 +1,75 @@
+"""Modules from a directory ``lib/modules/R``, as an installed or unpacked kernel has it."""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import TYPE_CHECKING
+
+from rdcompose.errors import FormatError, SpecError
+from rdcompose.kernel.gate import check_modules
+from rdcompose.kernel.moduletree import (
+    MAX_MODULE,
+    SHIPPED_FILES,
+    ModuleIntake,
+    ModuleTree,
+    plain_module_path,
+)
+from rdcompose.kernel.release import check_release
+from rdcompose.tree import decode_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+def read_module_directory(
+    directory: Path, release: str, *, threads: int = 2
+) -> tuple[ModuleTree, int]:
+    """Read ``directory`` as the modules of ``release``.
+
+    Symbolic links, of which ``build`` and ``source`` are usual, are not followed.
+    Returns the modules and the newest time of a file, in seconds since 1970.
+
+    :raises SpecError: the directory cannot be read, or holds nothing of a kernel.
+    :raises FormatError: a file is damaged or no module.
+    :raises ReleaseError: a module is of another release.
+    """
+    check_release(release)
+    files: dict[str, bytes] = {}
+    newest = 0
+    try:
+        with ModuleIntake(threads=threads) as intake:
+            for inner, path in _module_files(directory):
+                newest = max(newest, int(path.stat().st_mtime))
+                if inner in SHIPPED_FILES:
+                    files[inner] = path.read_bytes()
+                elif path.stat().st_size > MAX_MODULE:
+                    raise FormatError(f"the module {path} is too large to be one")
+                else:
+                    intake.add(inner, path.read_bytes())
+            modules = intake.modules()
+    except OSError as error:
+        where = error.filename or directory
+        raise SpecError(f"cannot read the modules in {where}: {error.strerror}") from error
+    if not modules and not files:
+        raise SpecError(f"{directory} holds no modules and no list of built-in ones")
+    check_modules(release, modules)
+    return ModuleTree(release=release, modules=modules, files=files), newest
+
+
+def _module_files(directory: Path) -> Iterator[tuple[str, Path]]:
+    """Yield the regular files that matter, with their paths below the directory."""
+    for base, names, files in os.walk(os.fsencode(directory), onerror=_refuse):
+        names.sort()
+        for name in sorted(files):
+            # Bytes, because names need not be UTF-8, which pathlib does not take.
+            path = base + b"/" + name
+            inner = decode_name(os.path.relpath(path, os.fsencode(directory)))
+            wanted = inner in SHIPPED_FILES or plain_module_path(inner) is not None
+            if wanted and stat.S_ISREG(os.lstat(path).st_mode):
+                yield inner, directory / inner
+
+
+def _refuse(error: OSError) -> None:
+    raise error
