@@ -84,12 +84,14 @@ def _lz4(level: int, _block_size: int) -> Compress:
     return compress
 
 
+# The default levels are those above which kernel modules shrink by less than 5 % for each
+# doubling of the time: zstd 9, gzip 9 and lz4 12 take 1.6, 10 and 20 times as long.
 COMPRESSORS: Final = {
-    "zstd": Compressor(number=6, default_level=9, levels=range(1, 23), make=_zstd),
+    "zstd": Compressor(number=6, default_level=6, levels=range(1, 23), make=_zstd),
     "xz": Compressor(number=4, default_level=6, levels=range(10), make=_xz),
-    "gzip": Compressor(number=1, default_level=9, levels=range(1, 10), make=_gzip),
+    "gzip": Compressor(number=1, default_level=6, levels=range(1, 10), make=_gzip),
     "lz4": Compressor(
-        number=5, default_level=12, levels=range(1, 13), make=_lz4, options=LZ4_OPTIONS
+        number=5, default_level=6, levels=range(1, 13), make=_lz4, options=LZ4_OPTIONS
     ),
 }
 NAMES: Final = tuple(COMPRESSORS)

@@ -48,7 +48,10 @@ if TYPE_CHECKING:
     from rdcompose.formats.squashfs.inodes import FileData
     from rdcompose.tree import Entry
 
-DEFAULT_BLOCK_SIZE: Final = 256 * 1024
+# With zstd's default level, kernel modules come out as small as with 256 KiB and level 9, in
+# two thirds of the time. With 1 MiB they are 2 % smaller still, but whoever reads one small
+# module unpacks a whole block, which an emulated machine does slowly.
+DEFAULT_BLOCK_SIZE: Final = 512 * 1024
 # Block devices are read by the page: an image that ends within one cannot be mounted there.
 _PADDING: Final = 4096
 _MAX_TIME: Final = 0xFFFF_FFFF
