@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rdcompose.errors import FormatError, SpecError
@@ -16,11 +17,9 @@ from rdcompose.kernel.moduletree import (
     plain_module_path,
 )
 from rdcompose.kernel.release import check_release
-from rdcompose.tree import decode_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 
 def read_module_directory(
@@ -60,15 +59,14 @@ def read_module_directory(
 
 def _module_files(directory: Path) -> Iterator[tuple[str, Path]]:
     """Yield the regular files that matter, with their paths below the directory."""
-    for base, names, files in os.walk(os.fsencode(directory), onerror=_refuse):
+    for base, names, files in os.walk(directory, onerror=_refuse):
         names.sort()
         for name in sorted(files):
-            # Bytes, because names need not be UTF-8, which pathlib does not take.
-            path = base + b"/" + name
-            inner = decode_name(os.path.relpath(path, os.fsencode(directory)))
+            path = Path(base, name)
+            inner = path.relative_to(directory).as_posix()
             wanted = inner in SHIPPED_FILES or plain_module_path(inner) is not None
-            if wanted and stat.S_ISREG(os.lstat(path).st_mode):
-                yield inner, directory / inner
+            if wanted and stat.S_ISREG(path.lstat().st_mode):
+                yield inner, path
 
 
 def _refuse(error: OSError) -> None:
