@@ -84,7 +84,7 @@ def make_plan(package: KernelPackage, kernel: Input, spec: ComposeSpec) -> Plan:
     profile = load_profile(spec.profile)
     selection = _select(depmod, profile, mode)
     programs = load_programs(spec, package.architecture)
-    userspace = load_userspace(spec.template, programs)
+    userspace = load_userspace(spec.template, programs, package.architecture)
     if userspace.builtin_init:
         check_init(package.config, modules=bool(tree.modules))
     add_modules(userspace.tree, tree.release, depmod, selection, mode=mode)
@@ -151,5 +151,8 @@ def _options(
 def _profile_inputs(profile: Profile) -> Iterable[Input]:
     for file in profile.files:
         yield Input(
-            role="module list", file=file.name, sha256=digest(file.data), source="local file"
+            role="module list",
+            file=file.name,
+            sha256=digest(file.data),
+            source="built in" if file.builtin else "local file",
         )

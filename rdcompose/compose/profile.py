@@ -44,11 +44,13 @@ PLACES: Final = (_PACKAGE / "data" / "module-lists", _PACKAGE.parent / "module-l
 class ListFile:
     """A list file that went into a profile, as it was read.
 
-    ``name`` is ``PROFILE/FILE``, the same wherever the folder is.
+    ``name`` is ``PROFILE/FILE``, the same wherever the folder is; ``builtin`` tells that it
+    came with rdcompose.
     """
 
     name: str
     data: bytes
+    builtin: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +127,8 @@ class _Reading:
 
     def _read(self, folder: Path, name: str) -> bytes:
         data = _read_list(folder / name)
-        self.files.append(ListFile(_label(folder, name), data))
+        builtin = folder.parent in self._places
+        self.files.append(ListFile(_label(folder, name), data, builtin=builtin))
         return data
 
 

@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Final
 from rdcompose.compose.inputs import Input, read_file
 from rdcompose.compose.programs import ProgramName, load_program, program_entries
 from rdcompose.compose.template import builtin_template, overlay, read_template
-from rdcompose.errors import SpecError
+from rdcompose.errors import FormatError, SpecError
 from rdcompose.formats.cpio import write_newc
-from rdcompose.tree import Symlink
+from rdcompose.formats.executable import is_elf, read_executable
+from rdcompose.kernel.release import machine_name
+from rdcompose.tree import File, Symlink, read_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -45,18 +47,22 @@ class Userspace:
     builtin_init: bool
 
 
-def load_userspace(template: Path | None, programs: Iterable[Program]) -> Userspace:
+def load_userspace(
+    template: Path | None, programs: Iterable[Program], architecture: Architecture
+) -> Userspace:
     """Read the template and put the programs into it.
 
     A template with an ``init`` of its own replaces the built-in one; another is laid
     over it.
 
-    :raises SpecError: the template cannot be read; the init script lacks its busybox.
+    :raises SpecError: the template cannot be read, or holds a program of another
+        architecture; the init script lacks its busybox.
     """
     tree = builtin_template()
     builtin_init = True
     if template is not None:
         own = read_template(template)
+        _check_programs(own, template, architecture)
         builtin_init = _INIT not in own
         tree = overlay(tree, own) if builtin_init else own
     inputs = [
@@ -76,6 +82,23 @@ def load_userspace(template: Path | None, programs: Iterable[Program]) -> Usersp
             hint="give one with --busybox, or a template with an init of its own",
         )
     return Userspace(tree=tree, inputs=tuple(inputs), builtin_init=builtin_init)
+
+
+def _check_programs(own: Tree, template: Path, architecture: Architecture) -> None:
+    wanted = (architecture.elf_machine, architecture.bits, architecture.byteorder)
+    for entry in own:
+        if not isinstance(entry, File) or not is_elf(data := read_all(entry.content)):
+            continue
+        try:
+            found = read_executable(data)
+        except FormatError:
+            continue  # data that only begins like a program is not ours to judge
+        machine = (found.machine, found.bits, found.byteorder)
+        if machine != wanted:
+            raise SpecError(
+                f"{entry.path} in the template {template} is for {machine_name(*machine)}, "
+                f"but the kernel is {architecture.description}"
+            )
 
 
 def load_programs(spec: ComposeSpec, architecture: Architecture) -> tuple[Program, ...]:
