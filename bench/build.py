@@ -2,7 +2,8 @@
 
 Every row is the median of several runs, taken in turns so that a busy moment of the
 machine hits all alike. Wall time, processor time and peak memory are what the kernel
-says about the process and its children (wait4). Nothing is asserted: figures hold on the
+says about the process and its children (wait4); a peak below this script's own is not
+seen, because a process begins as a copy of its parent. Nothing is asserted: figures hold on the
 machine they come from, ratios travel better.
 """
 
