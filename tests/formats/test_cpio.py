@@ -209,6 +209,11 @@ def test_checksums() -> None:
         read_newc(record(b"a\0", b"\xff\1", magic=b"070702", chksum=0x101) + END)
 
 
+def test_checksums_are_of_regular_files_only() -> None:
+    link = record(b"a\0", b"target", magic=b"070702", mode=0o120777)
+    assert dump(read_newc(link + END)) == {"a": "symlink target"}
+
+
 def test_upper_and_lower_case_digits() -> None:
     archive = record(ino=0xABCDEF)
     assert read_newc(archive).records[0].ino == read_newc(archive.upper()).records[0].ino
