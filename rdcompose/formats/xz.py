@@ -77,6 +77,7 @@ def decode(source: BinaryIO, offset: int, size: int, *, threads: int = 1) -> Ite
     of up to 96 MiB, packed and decoded, are in memory.
 
     :raises FormatError: damaged, cut, or no .xz file.
+    :raises UnsupportedError: as :func:`read_index`.
     """
     blocks = read_index(source, offset, size)
     large = any(max(block.size, block.unpadded_size) > MAX_BLOCK for block in blocks)
@@ -97,7 +98,8 @@ def read_index(source: BinaryIO, offset: int, size: int) -> tuple[Block, ...]:
     """Return all blocks of an .xz file in order, from the indexes of its streams.
 
     :raises FormatError: an index, header or footer is damaged or absent.
-    :raises UnsupportedError: more than 131 072 blocks and streams, or an index over 1 MiB.
+    :raises UnsupportedError: more than 131 072 blocks and streams, an index over 1 MiB, or
+        an integrity check that liblzma does not know.
     """
     streams: list[list[Block]] = []
     end = _without_padding(source, offset, offset + size)
