@@ -1,0 +1,85 @@
+"""Root filesystems for booted tests, made without root from Debian packages."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING, Final
+
+from tests.support.kernels import unpacked
+from tests.support.tools import run, tool
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+# Debian 12's kmod and what it is linked with; it serves any newer kernel of amd64.
+_KMOD_PACKAGES: Final = ("kmod", "libc6", "libkmod2", "liblzma5", "libssl3", "libzstd1")
+_KMOD_FILES: Final = (
+    "bin/kmod",
+    "lib64/ld-linux-x86-64.so.2",
+    "libc.so.6",
+    "libcrypto.so.3",
+    "libkmod.so.2",
+    "liblzma.so.5",
+    "libzstd.so.1",
+)
+_APPLETS: Final = (
+    *("cat", "cmp", "dmesg", "echo", "grep", "head", "ls", "lsmod", "mkdir", "mount", "mv"),
+    *("poweroff", "readlink", "rmmod", "sh", "sleep", "sort", "test", "umount", "uname"),
+)
+
+
+def root_tree(path: Path, architecture: str, init: str, *, kmod: bool = False) -> Path:
+    """Fill a directory: busybox, empty directories, ``init`` as /sbin/init.
+
+    ``kmod`` adds kmod's own programs in /kmod (amd64 only); /sbin/modprobe is
+    busybox's.
+    """
+    for name in ("bin", "dev", "etc", "lib/modules", "mnt", "proc", "run", "sbin", "sys", "tmp"):
+        (path / name).mkdir(parents=True)
+    suite = "bookworm" if architecture == "amd64" else "trixie"
+    busybox = _find(unpacked(suite, architecture, "busybox-static"), "bin/busybox")
+    shutil.copy(busybox, path / "bin" / "busybox")
+    for applet in _APPLETS:
+        (path / "bin" / applet).symlink_to("busybox")
+    (path / "sbin" / "modprobe").symlink_to("../bin/busybox")
+    if kmod:
+        _add_kmod(path, architecture)
+    script = path / "sbin" / "init"
+    script.write_text(init)
+    script.chmod(0o755)
+    return path
+
+
+def ext4_image(tree: Path, image: Path, *options: str) -> Path:
+    """Make an ext4 image of 64 MiB with a directory's contents."""
+    run(tool("mke2fs"), "-q", "-F", "-t", "ext4", *options, "-d", tree, image, "64M")
+    return image
+
+
+def squashfs_image(tree: Path, image: Path) -> Path:
+    """Make a squashfs image of a directory's contents."""
+    run(tool("mksquashfs"), tree, image, "-noappend", "-quiet", "-no-progress", "-comp", "gzip")
+    return image
+
+
+def _add_kmod(path: Path, architecture: str) -> None:
+    packages = [unpacked("bookworm", architecture, name) for name in _KMOD_PACKAGES]
+    (path / "lib64").mkdir()
+    (path / "kmod").mkdir()
+    for name in _KMOD_FILES:
+        source = next(found for package in packages if (found := _found(package, name)))
+        folder = name.rpartition("/")[0] or "lib"
+        shutil.copy(source, path / folder / name.rpartition("/")[2])
+    for name in ("depmod", "insmod", "lsmod", "modinfo", "modprobe", "rmmod"):
+        (path / "kmod" / name).symlink_to("../bin/kmod")
+
+
+def _found(package: Path, name: str) -> Path | None:
+    # A library lies in a directory for its architecture; a link to it would be no help.
+    return next((path.resolve() for path in sorted(package.rglob(f"**/{name}"))), None)
+
+
+def _find(package: Path, name: str) -> Path:
+    path = _found(package, name)
+    assert path is not None, f"{package} has no {name}"
+    return path
