@@ -18,7 +18,6 @@ from rdcompose.tree import (
     Symlink,
     Tree,
     decode_name,
-    encode_name,
 )
 from tests.support.dump import dump
 from tests.support.squashfs import SquashfsReader, independent_dump
@@ -28,20 +27,17 @@ if TYPE_CHECKING:
 
 BLOCK: Final = 4096
 
-# Every byte that may stand in a name, a few that often meet, and names of the longest kind.
-NAME_BYTES: Final = st.one_of(
-    st.binary(min_size=1, max_size=12),
-    st.text("ab-._Z\u00e9", min_size=1, max_size=4).map(str.encode),
-    st.integers(200, 255).map(lambda length: b"n" * length),
-).filter(lambda name: name not in {b".", b".."} and not {0, ord("/")} & set(name))
-
-
-def is_utf8(name: bytes) -> bool:
-    """Whether a name needs no surrogates."""
-    return encode_name(name.decode("utf-8", "replace")) == name
-
-
-NAMES: Final = NAME_BYTES.map(decode_name)
+# Names of every byte that may stand in one, of few so that they meet, and of the longest kind.
+NAME_CHARACTERS: Final = st.characters(codec="utf-8", exclude_characters="\0/")
+TEXT_NAMES: Final = st.one_of(
+    st.text(NAME_CHARACTERS, min_size=1, max_size=8),
+    st.text("ab-._Z\u00e9", min_size=1, max_size=4),
+    st.integers(200, 255).map(lambda length: "n" * length),
+).filter(lambda name: name not in {".", ".."})
+RAW_NAMES: Final = st.lists(
+    st.sampled_from([*range(1, ord("/")), *range(ord("/") + 1, 256)]), min_size=1, max_size=9
+).map(lambda name: decode_name(b"n" + bytes(name)))
+NAMES: Final = TEXT_NAMES | RAW_NAMES
 PATHS: Final = st.lists(NAMES, min_size=1, max_size=4).map("/".join)
 
 SIZES: Final = st.one_of(
@@ -57,15 +53,16 @@ CONTENTS: Final = st.builds(
 )
 MODES: Final = st.integers(0, 0o7777)
 OWNERS: Final = st.sampled_from([0, 0, 1000, 0xFFFF_FFFF])
+FILES: Final = st.builds(File, path=PATHS, mode=MODES, uid=OWNERS, gid=OWNERS, content=CONTENTS)
 ENTRIES: Final = st.one_of(
-    st.builds(File, path=PATHS, mode=MODES, uid=OWNERS, gid=OWNERS, content=CONTENTS),
+    FILES,
+    FILES,
+    FILES,
     st.builds(Directory, path=PATHS, mode=MODES, uid=OWNERS, gid=OWNERS),
     st.builds(
         Symlink,
         path=PATHS,
-        target=st.binary(min_size=1, max_size=300)
-        .filter(lambda target: 0 not in target)
-        .map(decode_name),
+        target=PATHS,
     ),
     st.builds(
         Node,
@@ -91,7 +88,7 @@ def make_tree(entries: Sequence[Entry]) -> Tree:
     return tree
 
 
-TREES: Final = st.lists(ENTRIES, max_size=25).map(make_tree)
+TREES: Final = st.lists(ENTRIES, min_size=4, max_size=15).map(make_tree)
 
 
 def image(tree: Tree, compressor: str = "zstd", threads: int = 1) -> bytes:
@@ -102,7 +99,7 @@ def image(tree: Tree, compressor: str = "zstd", threads: int = 1) -> bytes:
     return out.getvalue()
 
 
-@settings(max_examples=60)
+@settings(max_examples=80)
 @given(TREES, st.sampled_from(["zstd", "xz", "gzip", "lz4"]))
 def test_strict_reader_finds_the_tree(tree: Tree, compressor: str) -> None:
     reader = SquashfsReader(image(tree, compressor))
@@ -117,18 +114,15 @@ def test_threads_change_nothing(tree: Tree) -> None:
 
 
 # PySquashfsImage takes names for UTF-8, and lz4 blocks for lz4 frames.
-UTF8_NAMES: Final = NAME_BYTES.filter(is_utf8).map(bytes.decode)
-UTF8_TREES: Final = st.lists(
-    ENTRIES.flatmap(
-        lambda entry: st.lists(UTF8_NAMES, min_size=1, max_size=4).map(
-            lambda names: dataclasses.replace(entry, path="/".join(names))
-        )
-    ),
-    max_size=25,
+TEXT_PATHS: Final = st.lists(TEXT_NAMES, min_size=1, max_size=4).map("/".join)
+TEXT_TREES: Final = st.lists(
+    st.builds(lambda entry, path: dataclasses.replace(entry, path=path), ENTRIES, TEXT_PATHS),
+    min_size=4,
+    max_size=15,
 ).map(make_tree)
 
 
-@settings(max_examples=60)
-@given(UTF8_TREES, st.sampled_from(["zstd", "xz", "gzip"]))
+@settings(max_examples=80)
+@given(TEXT_TREES, st.sampled_from(["zstd", "xz", "gzip"]))
 def test_independent_reader_finds_the_tree(tree: Tree, compressor: str) -> None:
     assert independent_dump(image(tree, compressor)) == dump(tree)
