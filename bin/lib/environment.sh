@@ -43,19 +43,17 @@ make_environment() {
     if find_environment "$1"; then exec 9>&-; return; fi
     say "making its Python environment, $place/$1"
     _check_system
-    _build "$1" "$place/$1.new" 9>&- || {
-        rm -rf -- "$place/$1.new"
+    _build "$1" "$place/$1" 9>&- || {
+        rm -rf -- "${place:?}/$1"
         say "could not make its Python environment, see above"
         exit 1
     }
-    rm -rf -- "${place:?}/$1"
-    mv -- "$place/$1.new" "$place/$1"
     exec 9>&-
     find_environment "$1"
 }
 
 _build() {
-    rm -rf -- "$2" &&
+    rm -rf -- "${2:?}" &&
         "$python" -m venv -- "$2" >&2 &&
         PIP_USER=0 "$2/bin/python" -m pip install -qq --disable-pip-version-check --no-input \
             --require-hashes --requirement "$top/requirements/$1.lock" >&2 &&
