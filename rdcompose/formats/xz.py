@@ -45,7 +45,7 @@ MAX_RECORDS: Final = 1 << 17
 # Larger blocks are not held in memory. Level 9 of xz makes blocks of 192 MiB.
 MAX_BLOCK: Final = 64 << 20
 # What blocks may take that are read ahead, packed and decoded.
-MAX_AHEAD: Final = 96 << 20
+MAX_AHEAD: Final = 112 << 20
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +74,7 @@ def decode(source: BinaryIO, offset: int, size: int, *, threads: int = 1) -> Ite
     Pieces are 1 MiB at most. The index is read first, so that a cut file fails before
     anything is yielded; a damaged block fails when its turn comes. ``source`` is moved by
     the reading thread only. With several threads blocks
-    of up to 96 MiB, packed and decoded, are in memory.
+    of up to 112 MiB, packed and decoded, are in memory.
 
     :raises FormatError: damaged, cut, or no .xz file.
     :raises UnsupportedError: as :func:`read_index`.
@@ -224,35 +224,45 @@ def _as_stream(block: Block, packed: collections.deque[bytes]) -> Iterator[bytes
     yield index + _CRC.pack(zlib.crc32(tail)) + tail + FOOTER_MAGIC
 
 
+@dataclasses.dataclass(slots=True, kw_only=True)
+class _Job:
+    """A block that is being decoded; ``cost`` shrinks as its pieces are handed on."""
+
+    block: Block
+    future: Future[None]
+    pieces: _Pieces
+    cost: int
+
+
 def _decode_blocks(source: BinaryIO, blocks: Sequence[Block], threads: int) -> Iterator[bytes]:
     # Imported here because it brings in logging, which most runs of the program never need.
     from concurrent.futures import ThreadPoolExecutor
 
     stop = threading.Event()
     waiting = collections.deque(blocks)
-    running: collections.deque[tuple[Block, Future[None], _Pieces]] = collections.deque()
-    ahead = 0
+    jobs: collections.deque[_Job] = collections.deque()
+
+    def start() -> None:
+        block = waiting.popleft()
+        packed = collections.deque(decoding.read_range(source, block.offset, block.padded_size))
+        pieces: _Pieces = queue.SimpleQueue()
+        future = pool.submit(_decode_block, block, packed, pieces, stop)
+        jobs.append(_Job(block=block, future=future, pieces=pieces, cost=block.cost))
+
     with ThreadPoolExecutor(threads, thread_name_prefix="xz") as pool:
         try:
-            while waiting or running:
-                while waiting and (not running or ahead + waiting[0].cost <= MAX_AHEAD):
-                    block = waiting.popleft()
-                    ahead += block.cost
-                    packed = collections.deque(
-                        decoding.read_range(source, block.offset, block.padded_size)
-                    )
-                    pieces: _Pieces = queue.SimpleQueue()
-                    future = pool.submit(_decode_block, block, packed, pieces, stop)
-                    running.append((block, future, pieces))
-                block, future, pieces = running[0]
-                piece = pieces.get()
-                if piece is not None:
-                    ahead -= len(piece)
-                    yield piece
+            while waiting or jobs:
+                room = MAX_AHEAD - sum(job.cost for job in jobs)
+                if waiting and (not jobs or waiting[0].cost <= room):
+                    start()
                     continue
-                future.result()
-                ahead -= block.padded_size
-                running.popleft()
+                piece = jobs[0].pieces.get()
+                if piece is None:
+                    jobs.popleft().future.result()
+                    continue
+                # The packed bytes behind a piece are gone as well, or nearly.
+                jobs[0].cost -= len(piece) * jobs[0].block.cost // jobs[0].block.size
+                yield piece
         finally:
             stop.set()
 
