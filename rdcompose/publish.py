@@ -14,11 +14,12 @@ import fcntl
 import os
 import secrets
 import signal
-from typing import TYPE_CHECKING, BinaryIO, Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from rdcompose.errors import OutputError
 
 if TYPE_CHECKING:
+    import io
     from collections.abc import Iterable, Iterator
     from pathlib import Path
     from types import TracebackType
@@ -79,7 +80,7 @@ class Publication:
                 directory.rmdir()
 
     @contextlib.contextmanager
-    def file(self, name: str) -> Iterator[BinaryIO]:
+    def file(self, name: str) -> Iterator[io.BufferedRandom]:
         """Give a seekable file to write that :meth:`publish` will name ``name``.
 
         Any number may be open at once, from several threads.
