@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from rdcompose.errors import CapabilityError, SpecError
@@ -336,29 +334,3 @@ def test_required_is_missing() -> None:
     assert caught.value.message == (
         "this kernel has no 'overlay', as a module or built in, to lay modules over the disk"
     )
-
-
-def big_kernel(size: int = 4000) -> FakeGraph:
-    graph = FakeGraph()
-    for number in range(size):
-        name = f"mod_{number}"
-        path = f"kernel/drivers/class{number % 7}/vendor-{number % 50}/mod-{number}.ko"
-        graph.modules[name] = FakeModule(path)
-        graph.facts[name] = {"needs": (f"mod_{number // 2}",)} if number else {}
-    return graph
-
-
-def test_speed() -> None:
-    graph = big_kernel()
-    lines = [f"mod-{number * 50}" for number in range(40)]
-    lines += [f"drivers/class3/vendor-{number}" for number in range(15)]
-    lines += ["drivers/class4/*/mod-1*.ko", "drivers/**/mod-77", "mod_12?4", "nosuch?"]
-    parsed = parse_modules("\n".join(lines).encode(), file="ramfs")
-    entries = [entry for entry in parsed if not isinstance(entry, Include)]
-    best = float("inf")
-    for _ in range(5):
-        start = time.process_time()
-        select(graph, entries)
-        best = min(best, time.process_time() - start)
-    # A fiftieth of this on an idle machine: what fails here is of another order.
-    assert best < 1
