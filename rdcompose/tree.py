@@ -14,10 +14,12 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-from collections.abc import Iterator
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from rdcompose.errors import SpecError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 MAX_DEPTH: Final = 64
 MAX_NAME: Final = 255
@@ -142,7 +144,7 @@ def checked_path(path: str) -> str:
     :raises SpecError: it is empty, absolute, too long or deep, or holds a NUL, an
         empty component, ``.`` or ``..``.
     """
-    shown = repr(path if len(path) < 200 else path[:200] + "…")  # noqa: PLR2004
+    shown = repr(path if len(path) < 200 else path[:200] + "…")
     if not path or path.startswith("/"):
         raise SpecError(f"{shown} is not a relative path")
     if "\0" in path:
