@@ -5,7 +5,7 @@ import pytest
 from rdcompose.errors import CapabilityError, SpecError
 from rdcompose.kernel.modlist import Include, Line, parse_autoload, parse_modules
 from rdcompose.kernel.selection import Selection, Why, WhyKind, select
-from tests.support.graphs import FakeGraph, FakeModule
+from tests.support.graphs import FakeGraph
 
 KERNEL = FakeGraph.parse("""
 module kernel/crypto/blake2b_generic.ko alias=crypto-blake2b
