@@ -33,8 +33,9 @@ _LZ4_BOUND: Final = LZ4_BLOCK + LZ4_BLOCK // 255 + 16
 _LENGTH: Final = struct.Struct("<I")
 # ID1 ID2 CM FLG, MTIME, XFL, OS
 _GZIP_HEADER: Final = struct.Struct("<4s I B B")
-# A bigger dictionary takes more memory from the machine that boots than it saves.
+# What goes back further takes more memory from the machine that boots than it saves.
 _XZ_DICTIONARY: Final = 32 << 20
+_ZSTD_WINDOW_LOG: Final = 25
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,10 +175,19 @@ def _hint(name: str) -> str:
 def _zstd(data: bytes, level: int) -> bytes:
     import zstandard
 
-    compressor = zstandard.ZstdCompressor(
-        level=level, threads=0, write_content_size=True, write_checksum=True
+    # The window of all levels below 17 is smaller than an initramfs, in which static
+    # programs repeat each other's libraries from one end to the other. That it covers the
+    # data makes level 9 smaller than level 16 otherwise is, in a tenth of the time.
+    window = (len(data) - 1).bit_length()
+    parameters = zstandard.ZstdCompressionParameters.from_level(
+        level,
+        source_size=len(data),
+        window_log=min(max(window, zstandard.WINDOWLOG_MIN), _ZSTD_WINDOW_LOG),
+        write_content_size=True,
+        write_checksum=True,
+        threads=0,
     )
-    return compressor.compress(data)
+    return zstandard.ZstdCompressor(compression_params=parameters).compress(data)
 
 
 def _gzip(data: bytes, level: int) -> bytes:
@@ -271,7 +281,7 @@ TABLE: Final = (
         suffix=".zst",
         magics=(zstd.MAGIC,),
         levels=range(1, 23),
-        default_level=19,
+        default_level=9,
         compress=_zstd,
         decode_first=lambda data, limit: zstd.decode_first(data, limit=limit),
     ),

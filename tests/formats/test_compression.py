@@ -247,3 +247,17 @@ def test_without_the_lz4_library(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "choose zstd" in str(caught.value.hint)
     with pytest.raises(UnsupportedError, match="lz4 needs a library"):
         decompress(PACKED["lz4"], limit=1)
+
+
+@pytest.mark.parametrize("level", [1, 9, 19])
+def test_zstd_looks_back_over_all_of_an_initramfs(level: int) -> None:
+    once = random.Random(level).randbytes(3 << 20)
+    packed = compress("zstd", once + bytes(5 << 20) + once, level)
+    assert len(packed) < len(once) * 1.1
+    assert decompress(packed, limit=1 << 30) == once + bytes(5 << 20) + once
+
+
+def test_zstd_windows_stay_small_enough_to_boot_with() -> None:
+    zstandard = pytest.importorskip("zstandard")
+    parameters = zstandard.get_frame_parameters(compress("zstd", bytes(80 << 20), 9))
+    assert parameters.window_size == 32 << 20
