@@ -187,9 +187,24 @@ def test_writable_root_is_repaired(
 ) -> None:
     image = damaged(root_image(INIT), tmp_path / "damaged.img")
     console = boot(built.machine("root=/dev/vda rw", virtio_disk(image, snapshot=False)))
+    assert "/dev/vda contains a file system with errors, check forced." in console
     assert "root: runs" in console
     check = subprocess.run([tool("e2fsck"), "-fn", image], capture_output=True, check=False)
     assert check.returncode == 0, check.stdout.decode()
+
+
+@pytest.mark.parametrize(
+    ("mode", "line"),
+    [("skip", None), ("force", r"/dev/vda: \d+/\d+ files \(\d"), ("auto", "/dev/vda: clean")],
+)
+def test_check_can_be_skipped_or_forced(
+    built: Composition, root_image: RootImage, mode: str, line: str | None
+) -> None:
+    append = f"root=/dev/vda rw fsck.mode={mode}"
+    console = boot(built.machine(append, virtio_disk(root_image(INIT))))
+    assert "root: runs" in console
+    assert bool(re.search("^/dev/vda: ", console, re.MULTILINE)) == (line is not None)
+    assert line is None or re.search(line, console)
 
 
 def test_damage_beyond_automatic_repair_opens_a_shell(built: Composition, tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ def tree(path: Path, init: str = INIT) -> Path:
 
 def test_by_uuid_and_label(built: Composition, tmp_path: Path) -> None:
     image = rootfs.ext4_image(tree(tmp_path), tmp_path / "r.img", "-U", UUID, "-L", "my-root")
-    for name in (f"UUID={UUID}", "LABEL=my-root"):
+    for name in (f"UUID={UUID}", "LABEL=my-root", f"/dev/disk/by-uuid/{UUID}"):
         console = boot(built.machine(f"root={name} rw", virtio_disk(image)))
         assert "rdcompose: root filesystem is /dev/vda, ext4, rw\n" in console
         assert said(console)[0].startswith("root: /dev/vda / ext4 rw")
