@@ -47,7 +47,9 @@ class Held:
 
     def __init__(self, data: bytes) -> None:
         self._size = len(data)
-        self._packed = _compressor().compress(data)
+        # A copy of its exact size: the compressor returns a shrunk buffer of the size of the
+        # content, and thousands of those would leave the heap full of holes.
+        self._packed = bytes(memoryview(_compressor().compress(data)))
 
     @property
     def size(self) -> int:

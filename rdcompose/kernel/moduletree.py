@@ -31,7 +31,7 @@ SHIPPED_FILES: Final = frozenset(
 # The largest modules there are, with debugging information, stay below this.
 MAX_MODULE: Final = 1 << 29
 # What may wait to be parsed: bounds the memory whatever the size of the package.
-MAX_WAITING: Final = 32 << 20
+MAX_WAITING: Final = 8 << 20
 
 _PACKED_SUFFIXES: Final = (".xz", ".zst", ".gz")
 
