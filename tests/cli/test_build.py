@@ -5,9 +5,11 @@ import hashlib
 import io
 import json
 import os
+import resource
 import shutil
 import subprocess
 import sys
+import tarfile
 import time
 from typing import TYPE_CHECKING
 
@@ -19,6 +21,7 @@ from rdcompose.formats.compression import BY_NAME, decompress
 from rdcompose.formats.cpio import read_newc
 from rdcompose.formats.squashfs.compressors import find
 from rdcompose.kernel.package import read_package
+from tests.support.debs import make_deb, make_tar
 from tests.support.dump import digest, dump
 from tests.support.images import make_bzimage
 from tests.support.packages import (
@@ -643,3 +646,46 @@ def test_inputs_that_came_with_rdcompose_are_named_so(shop: Workshop) -> None:
     sources = {(item["role"], item["file"]): item["source"] for item in inputs}
     assert sources["template", "ramdisk-template"] == "built in"
     assert sources["module list", "virtio/modules.ramfs"] == "built in"
+
+
+def run_limited(shop: Workshop, size: int) -> subprocess.CompletedProcess[str]:
+    """Build where no file can grow beyond a size: what a full disk looks like to a program."""
+    return subprocess.run(
+        [sys.executable, "-m", "rdcompose", *shop.arguments()],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size)),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("size", [0, 100, 20_000, 200_000])
+def test_a_disk_that_fills_up(shop: Workshop, size: int) -> None:
+    shop.build()
+    before = shop.listing()
+    done = run_limited(shop, size)
+    assert (done.returncode, done.stdout) == (1, "")
+    [line] = done.stderr.splitlines()
+    assert line.startswith(f"rdcompose: error: cannot write {shop.out}/")
+    assert line.endswith(": File too large")
+    assert shop.listing() == before
+
+
+HOSTILE = {
+    "a name that climbs": make_tar({"../../etc/cron.d/x": b"x"}, prefix="", parents=False),
+    "an absolute name": make_tar({"/etc/cron.d/x": b"x"}, prefix="", parents=False),
+    "ten thousand levels": make_tar(
+        {"a/" * 10_000 + "x": b"x"}, prefix="", parents=False, tar_format=tarfile.PAX_FORMAT
+    ),
+    "a negative size": make_tar({"x": b"x"}).replace(b"00000000001\0", b"-0000000001\0", 1),
+    "a cut archive": make_tar({"boot/vmlinuz-1": b"x" * 5000})[:3000],
+    "nothing": b"",
+}
+
+
+@pytest.mark.parametrize("tar", HOSTILE.values(), ids=[name.replace(" ", "-") for name in HOSTILE])
+def test_hostile_packages(shop: Workshop, tar: bytes) -> None:
+    path = shop.write("kernel.deb", make_deb({}, data_tar=tar))
+    assert shop.fail().startswith(f"{path}: ")
+    assert not shop.out.exists()
