@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from rdcompose.kernel.depmod import Depmod
-from rdcompose.tree import Bytes, File, Tree
+from rdcompose.tree import Bytes, Directory, File, Tree
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Sequence
@@ -23,6 +23,10 @@ AUTOLOAD_FILE: Final = "etc/modules.autoload"
 RELEASE_FILE: Final = "etc/rdcompose/release"
 DISK_FILE: Final = "etc/rdcompose/disk"
 
+# Mount points that every init script takes for granted and git does not keep, because they
+# are empty.
+SKELETON: Final = ("dev", "mnt/root", "proc", "run", "sys", "tmp")
+
 
 def depmod_of(tree: ModuleTree) -> Depmod:
     """Work out the dependencies of all modules."""
@@ -32,6 +36,13 @@ def depmod_of(tree: ModuleTree) -> Depmod:
         builtin=tree.builtin,
         builtin_modinfo=tree.builtin_modinfo,
     )
+
+
+def add_skeleton(tree: Tree) -> None:
+    """Add the directories that an init script mounts on, where a template lacks them."""
+    for path in SKELETON:
+        if path not in tree and path.partition("/")[0] not in tree:
+            tree.add(Directory(path=path))
 
 
 def add_modules(

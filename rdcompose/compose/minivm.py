@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Final
 
-from rdcompose.compose.layout import AUTOLOAD_FILE, add_modules, depmod_of, disk_tree
+from rdcompose.compose.layout import AUTOLOAD_FILE, add_modules, add_skeleton, depmod_of, disk_tree
 from rdcompose.compose.profile import load_profile
 from rdcompose.compose.spec import Codec, DiskMode
 from rdcompose.compose.template import read_template
@@ -55,6 +55,7 @@ def minivm_initramfs(template: Path, tree: ModuleTree) -> tuple[Tree, int]:
     names = depmod.resolve(_SQUASHFS)
     autoload = (*selection.autoload, *(n for n in names if n not in selection.autoload))
     initramfs = read_template(template)
+    add_skeleton(initramfs)
     add_modules(
         initramfs,
         tree.release,

@@ -12,6 +12,7 @@ import io
 from typing import TYPE_CHECKING, Final
 
 from rdcompose.compose.inputs import Input, read_file
+from rdcompose.compose.layout import add_skeleton
 from rdcompose.compose.programs import ProgramName, load_program, program_entries
 from rdcompose.compose.template import builtin_template, overlay, read_template
 from rdcompose.errors import FormatError, SpecError
@@ -64,7 +65,11 @@ def load_userspace(
         own = read_template(template)
         _check_programs(own, template, architecture)
         builtin_init = _INIT not in own
-        tree = overlay(tree, own) if builtin_init else own
+        if builtin_init:
+            tree = overlay(tree, own)
+        else:
+            tree = own
+            add_skeleton(tree)
     inputs = [
         Input(
             role="template",

@@ -544,6 +544,7 @@ def test_no_program_at_all_with_a_template_that_needs_none(shop: Workshop) -> No
     found = shop.initramfs()
     assert "bin/busybox" not in found
     assert found["init"] == f"file 0755 {digest(b'%cELF anything' % 0x7F)}"
+    assert found["proc"] == "dir 0755"
 
 
 def test_a_template_without_init_is_laid_over_the_built_in_one(shop: Workshop) -> None:
