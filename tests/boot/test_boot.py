@@ -31,7 +31,9 @@ try() {{
 out() {{
 	rmmod $1 || echo "root: rmmod $1 FAILED"
 }}
-mount -t squashfs -o ro "$1" /mnt || echo "root: mount FAILED"
+for disk in "$@" none; do
+	mount -t squashfs -o ro $disk /mnt 2> /dev/null && break
+done
 for name in {DISK_MODULE} {INITRAMFS_MODULE} {MIXED_MODULE}; do
 	ls /mnt/$R/kernel/*/*/$name.ko /mnt/$R/kernel/*/$name/$name.ko 2> /dev/null |
 		grep -q . && echo "root: $name on the disk" || echo "root: $name not on the disk"
@@ -85,9 +87,9 @@ def test_boots_and_loads_any_module(
     disk = {"virtio": virtio_disk, "scsi": scsi_disk, "ide": ide_disk}[bus]
     # The root is /dev/sda where the command line names none.
     option = "root=/dev/vda" if bus == "virtio" else ""
-    modules = "/dev/vdb" if bus == "virtio" else "/dev/sdb"
+    disks = "/dev/vda /dev/vdb" if bus == "virtio" else "/dev/sda /dev/sdb"
     machine = built.machine(
-        f"{option} rw -- {modules}",
+        f"{option} rw -- {disks}",
         SCSI_CONTROLLER if bus == "scsi" else (),
         disk(root),
         disk(built.disk, kind="qcow2"),
@@ -95,7 +97,7 @@ def test_boots_and_loads_any_module(
     console = boot(machine)
     assert said(console) == [
         f"root: release {built.release}",
-        f"root: arguments {modules}",
+        f"root: arguments {disks}",
         *LOADED,
         *LOADED_BY_KMOD,
         "root: indexes there",
@@ -122,3 +124,23 @@ def test_boots_arm64(composition: Compose, root_image: RootImage) -> None:
         "root: done",
     ]
     assert "\n / ext4 ro\n" in console
+
+
+@pytest.mark.parametrize("first", ["modules", "root"])
+def test_root_is_found_where_the_modules_disk_took_its_name(
+    composition: Compose, root_image: RootImage, first: str
+) -> None:
+    # The kernel probes SCSI disks at the same time: mostly the first is sda, not always.
+    built = composition("trixie", "cloud-amd64")
+    root = root_image(INIT, kmod=True)
+    disks = [scsi_disk(built.disk, kind="qcow2"), scsi_disk(root)]
+    if first == "root":
+        disks.reverse()
+    append = "root=/dev/sda rw -- /dev/sda /dev/sdb"
+    console = boot(built.machine(append, SCSI_CONTROLLER, *disks))
+    sectors = re.search(r"\[sda\] (\d+) 512-byte", console)
+    assert sectors is not None
+    swapped = int(sectors[1]) != root.stat().st_size // 512
+    warning = "rdcompose: warning: /dev/sda is the modules disk, the root is /dev/sdb;"
+    assert (warning in console) == swapped
+    assert said(console)[2:-2] == [*LOADED, *LOADED_BY_KMOD]
