@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 MAX_DEPTH: Final = 64
 MAX_NAME: Final = 255
 MAX_PATH: Final = 4095
+# As the kernel: more links than these on the way to a file are a circle (MAXSYMLINKS).
+MAX_LINKS: Final = 40
 
 
 class Content(Protocol):
@@ -201,6 +203,37 @@ class Tree:
                 self._entries[path] = Directory(path=path)
             elif not isinstance(found, Directory):
                 raise SpecError(f"{path!r} is not a directory, so nothing can be put in it")
+
+    def resolved(self, path: str) -> str:
+        """Return where a path leads when the symlinks among its parents are followed.
+
+        Links are taken as the booted system takes them: ``..`` does not leave the root, and
+        an absolute target starts there. The last component is not followed, and nothing
+        need be there.
+
+        :raises SpecError: links lead in a circle.
+        """
+        left = checked_path(path).split("/")
+        found: list[str] = []
+        links = 0
+        while left:
+            part = left.pop(0)
+            if part == "..":
+                del found[-1:]
+                continue
+            if part in {"", "."}:
+                continue
+            entry = self._entries.get("/".join([*found, part]))
+            if not (left and isinstance(entry, Symlink)):
+                found.append(part)
+                continue
+            links += 1
+            if links > MAX_LINKS:
+                raise SpecError(f"the links on the way to {path!r} lead in a circle")
+            if entry.target.startswith("/"):
+                found.clear()
+            left = entry.target.split("/") + left
+        return "/".join(found)
 
     def remove(self, path: str) -> None:
         """Take out an entry and everything below it; a missing one is no error."""

@@ -140,3 +140,33 @@ def test_empty_content_has_no_pieces() -> None:
 
 def test_reading_all_of_other_content() -> None:
     assert read_all(Halves()) == b"abcdef"
+
+
+@pytest.mark.parametrize(
+    ("path", "wanted"),
+    [
+        ("bin/sh", "bin/sh"),
+        ("usr/bin/awk", "bin/awk"),
+        ("lib/modules/1/x", "usr/lib/modules/1/x"),
+        ("deep/way/x", "usr/lib/x"),
+        ("absolute/x", "usr/lib/x"),
+        ("outside/x", "etc/x"),
+        ("usr/bin", "usr/bin"),
+    ],
+)
+def test_paths_through_links(path: str, wanted: str) -> None:
+    made = tree(
+        Directory(path="bin"),
+        Symlink(path="usr/bin", target="../bin"),
+        Symlink(path="lib", target="usr/lib"),
+        Symlink(path="absolute", target="/usr/./lib"),
+        Symlink(path="deep/way", target="../lib/"),
+        Symlink(path="outside", target="../../../etc"),
+    )
+    assert made.resolved(path) == wanted
+
+
+def test_links_in_a_circle() -> None:
+    made = tree(Symlink(path="a", target="b"), Symlink(path="b", target="a"))
+    with pytest.raises(SpecError, match="the links on the way to 'a/x' lead in a circle"):
+        made.resolved("a/x")

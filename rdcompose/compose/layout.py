@@ -58,7 +58,8 @@ def add_modules(
 
     The indexes are those that busybox reads, for these modules alone.
     """
-    base = f"lib/modules/{release}"
+    # A template may have /lib as a link to /usr/lib.
+    base = tree.resolved(f"lib/modules/{release}")
     for name in selection.ramdisk:
         module = depmod.modules[name]
         tree.add(File(path=f"{base}/{module.path}", content=module.content))
@@ -69,7 +70,7 @@ def add_modules(
     files[RELEASE_FILE] = _lines([release])
     files[DISK_FILE] = _lines([mode.value])
     for path, data in files.items():
-        tree.add(File(path=path, content=Bytes(data)))
+        tree.add(File(path=tree.resolved(path), content=Bytes(data)))
 
 
 def disk_tree(tree: ModuleTree, depmod: Depmod, *, without: Container[str] = ()) -> Tree:

@@ -23,7 +23,7 @@ from rdcompose.kernel.release import architecture_of_elf, machine_name
 from rdcompose.tree import Bytes, Entry, File, Symlink
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from rdcompose.formats.executable import Executable
     from rdcompose.formats.tarstream import Member
@@ -260,11 +260,17 @@ def e2fsck_links() -> tuple[str, ...]:
     return ("sbin/fsck.ext2", "sbin/fsck.ext3", "sbin/fsck.ext4")
 
 
-def program_entries(program: Program, *, required: Iterable[str] = ()) -> tuple[Entry, ...]:
+def program_entries(
+    program: Program,
+    *,
+    required: Iterable[str] = (),
+    resolve: Callable[[str], str] = lambda path: path,
+) -> tuple[Entry, ...]:
     """Return the program at its place in the initramfs, and the links to it.
 
-    ``required`` are applets that a busybox must have. Links are relative, so that they
-    hold in an unpacked tree too.
+    ``required`` are applets that a busybox must have. ``resolve`` says where a path really
+    leads in a tree with linked directories (``usr/bin`` to ``bin``). Links are relative, so
+    that they hold in an unpacked tree too.
 
     :raises SpecError: a required applet is missing.
     """
@@ -275,8 +281,12 @@ def program_entries(program: Program, *, required: Iterable[str] = ()) -> tuple[
             path, links = E2FSCK_PATH, e2fsck_links()
         case _:
             assert_never(program.name)
+    path = resolve(path)
     file = File(path=path, mode=0o755, content=Bytes(program.content))
-    return (file, *(Symlink(path=link, target=_relative(link, path)) for link in links))
+    # Of links that fall together the first stays.
+    places = dict.fromkeys(resolve(link) for link in links)
+    places.pop(path, None)
+    return (file, *(Symlink(path=link, target=_relative(link, path)) for link in places))
 
 
 def _relative(link: str, target: str) -> str:

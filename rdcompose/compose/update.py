@@ -25,7 +25,7 @@ def update_template(template: Path, program: Program) -> int:
 
     :raises OutputError: the template cannot be written.
     """
-    entries = program_entries(program)
+    entries = program_entries(program, resolve=lambda path: _resolved(template, path))
     target = next(entry.path for entry in entries if isinstance(entry, File))
     try:
         _remove_links(template, target)
@@ -41,6 +41,13 @@ def update_template(template: Path, program: Program) -> int:
     except OSError as error:
         raise OutputError(f"cannot write {error.filename or template}: {error.strerror}") from error
     return made
+
+
+def _resolved(template: Path, path: str) -> str:
+    """Return where a path leads when directories of the template are links to each other."""
+    real = template.joinpath(path).parent.resolve() / path.rpartition("/")[2]
+    top = template.resolve()
+    return real.relative_to(top).as_posix() if real.is_relative_to(top) else path
 
 
 def _remove_links(template: Path, target: str) -> None:

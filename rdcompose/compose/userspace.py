@@ -81,7 +81,7 @@ def load_userspace(
     for program in programs:
         _add_program(tree, program, builtin_init=builtin_init)
         inputs.append(_program_input(program))
-    if builtin_init and "bin/busybox" not in tree:
+    if builtin_init and tree.resolved("bin/busybox") not in tree:
         raise SpecError(
             "the built-in init script needs busybox",
             hint="give one with --busybox, or a template with an init of its own",
@@ -123,7 +123,7 @@ def load_programs(spec: ComposeSpec, architecture: Architecture) -> tuple[Progra
 def _add_program(tree: Tree, program: Program, *, builtin_init: bool) -> None:
     is_busybox = program.name is ProgramName.BUSYBOX
     required = INIT_APPLETS if is_busybox and builtin_init else ()
-    for entry in program_entries(program, required=required):
+    for entry in program_entries(program, required=required, resolve=tree.resolved):
         if not isinstance(entry, Symlink) or entry.path not in tree:
             tree.add(entry)
 

@@ -690,3 +690,23 @@ def test_hostile_packages(shop: Workshop, tar: bytes) -> None:
     path = shop.write("kernel.deb", make_deb({}, data_tar=tar))
     assert shop.fail().startswith(f"{path}: ")
     assert not shop.out.exists()
+
+
+def test_a_template_with_linked_directories(shop: Workshop) -> None:
+    shop.build()
+    plain = shop.initramfs()
+    template = shop.path / "template"
+    shop.write("template/init", b"#!/bin/sh\n").chmod(0o755)
+    (template / "usr/lib").mkdir(parents=True)
+    (template / "bin").mkdir()
+    (template / "lib").symlink_to("usr/lib")
+    (template / "sbin").symlink_to("/bin")
+    (template / "usr/bin").symlink_to("../bin")
+    (template / "usr/sbin").symlink_to("bin")
+    shop.build("--template", str(template))
+    found = shop.initramfs()
+    assert (found["lib"], found["usr/bin"]) == ("symlink usr/lib", "symlink ../bin")
+    links = {path for path, text in found.items() if text == "symlink busybox"}
+    assert {"bin/sh", "bin/modprobe", "bin/awk"} <= links
+    modules = {path.removeprefix("lib/") for path in plain if path.startswith("lib/modules/")}
+    assert {path.removeprefix("usr/lib/") for path in found if "/modules/" in path} == modules

@@ -255,3 +255,18 @@ def test_a_template_that_cannot_be_written(here: Path, capsys: pytest.CaptureFix
     (here / "ramdisk-template/sbin").write_bytes(b"")
     write(here / "new", make_busybox())
     assert error(capsys, "update-busybox", "new").startswith("cannot write ramdisk-template/sbin")
+
+
+def test_update_a_template_with_linked_directories(here: Path) -> None:
+    """MiniVM's own template: usr/bin and usr/sbin are links to bin and sbin."""
+    template = here / "ramdisk-template"
+    (template / "usr").mkdir()
+    (template / "usr/bin").symlink_to("../bin")
+    (template / "usr/sbin").symlink_to("../sbin")
+    (template / "sbin").mkdir()
+    write(here / "new", make_busybox(APPLETS))
+    assert main(["update-busybox", "new"]) == 0
+    assert (template / "usr/bin").is_symlink()
+    for name, target in (("bin/awk", "busybox"), ("sbin/chroot", "../bin/busybox")):
+        assert str((template / name).readlink()) == target
+        assert (template / name).resolve() == (template / "bin/busybox").resolve()
