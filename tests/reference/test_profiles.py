@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 import itertools
-import time
 from pathlib import Path
 from typing import Final
 
@@ -60,7 +59,6 @@ class Seen:
     matched: frozenset[tuple[str, str]]
     selections: dict[str, Selection]
     minivm_list: Selection | None
-    seconds: float
 
 
 @functools.cache
@@ -76,20 +74,16 @@ def seen(kernel: Kernel) -> Seen:
     index = ModuleIndex(depmod.modules, depmod.builtin)
     matched: set[tuple[str, str]] = set()
     selections: dict[str, Selection] = {}
-    slowest = 0.0
     for name in PROFILES:
         profile = load_profile(name)
         for entry in profile.entries:
             if index.match(entry.pattern):
                 matched.add((name, entry.pattern))
-        start = time.process_time()
         selections[name] = select(depmod, profile.entries, profile.autoload, required=REQUIRED)
-        slowest = max(slowest, time.process_time() - start)
     return Seen(
         matched=frozenset(matched),
         selections=selections,
         minivm_list=_minivm_list(depmod) if kernel in CLOUD else None,
-        seconds=slowest,
     )
 
 
@@ -119,12 +113,6 @@ def test_profiles_select(kernel: Kernel) -> None:
     sizes = {name: len(found.ramdisk) for name, found in seen(kernel).selections.items()}
     assert sizes["virtio"] < sizes["minivm"]
     assert sizes["virtio"] < sizes["generic"]
-
-
-@pytest.mark.parametrize("kernel", KERNELS, ids="-".join)
-def test_selection_is_fast(kernel: Kernel) -> None:
-    # The target is 50 ms on an idle machine.
-    assert seen(kernel).seconds < 0.25
 
 
 def test_no_dead_entries() -> None:
