@@ -66,6 +66,8 @@ def add_modules(
     files: dict[str, bytes] = {
         f"{base}/{name}": data for name, data in depmod.busybox_files(selection.ramdisk).items()
     }
+    # Without it busybox's modprobe calls what is built in a missing module.
+    files[f"{base}/modules.builtin"] = _lines(depmod.builtin.values())
     files |= {path: _lines(selection.autoload) for path in autoload_files}
     files[RELEASE_FILE] = _lines([release])
     files[DISK_FILE] = _lines([mode.value])
