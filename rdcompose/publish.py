@@ -101,10 +101,6 @@ class Publication:
         except OSError as error:
             raise _cannot_write(target, error) from error
 
-    def written(self, name: str) -> Path:
-        """Path of a complete file that is not published yet."""
-        return self._files[name]
-
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
         """Keep other publications in the same directory waiting."""

@@ -11,7 +11,7 @@ from rdcompose.errors import FormatError, RdcomposeError, ReleaseError, SpecErro
 from rdcompose.kernel.package import KernelPackage, read_package
 from rdcompose.tree import read_all
 from tests.support.debs import Content, hard_link, make_deb
-from tests.support.images import make_bzimage
+from tests.support.images import make_bzimage, make_zimage
 from tests.support.modules import make_ko
 from tests.support.packages import (
     CONFIG,
@@ -120,6 +120,7 @@ def without(*parts: str) -> Mapping[str, bytes]:
 
 
 OTHER = "6.1.0-8-cloud-amd64"
+LZO = b"\x89LZO\0\r\n\x1a\n"
 VETH = f"{BASE}/kernel/drivers/net/veth.ko"
 
 WRONG: dict[str, tuple[bytes, type[RdcomposeError], str]] = {
@@ -242,6 +243,25 @@ WRONG: dict[str, tuple[bytes, type[RdcomposeError], str]] = {
             "it is for the kernel architecture 'x86', not arm64"
         ),
     ),
+    "a kernel for another architecture": (
+        make_deb(
+            {**sample_files(modules={}), f"boot/config-{RELEASE}": b"CONFIG_64BIT=y\n"},
+            control={"Package": f"linux-image-{RELEASE}", "Architecture": "arm64"},
+        ),
+        ReleaseError,
+        (
+            f"the package linux-image-{RELEASE} is for arm64 (64-bit AArch64), but the kernel in "
+            "it is a x86 bzImage for amd64 (64-bit x86-64)"
+        ),
+    ),
+    "a kernel that cannot be unpacked": (
+        make_deb(
+            {**sample_files(), f"boot/vmlinuz-{RELEASE}": make_zimage(LZO + bytes(64))},
+            control={"Package": f"linux-image-{RELEASE}", "Architecture": "armhf"},
+        ),
+        ReleaseError,
+        f"the kernel boot/vmlinuz-{RELEASE} does not tell its release",
+    ),
     "an architecture that is none": (
         make_deb(
             dict(sample_files()),
@@ -310,3 +330,15 @@ def test_many_large_modules_wait_for_each_other(monkeypatch: pytest.MonkeyPatch)
         for number in range(40)
     }
     assert summary(read(kernel_deb(sample_files(modules=modules)))) == modules
+
+
+def test_other_files_are_passed_over() -> None:
+    files: dict[str, Content] = {
+        **sample_files(),
+        "boot/System.map-1": b"",
+        "boot/vmlinuz.old": b"",
+        "lib/modules/README": b"",
+        f"{BASE}/kernel/modules.order": b"not the one",
+        f"{BASE}/modules.dep": b"",
+    }
+    assert read(kernel_deb(files)).tree.files == read(kernel_deb()).tree.files
