@@ -45,7 +45,8 @@ def test_missing_root_opens_a_shell_and_tries_again(built: Composition) -> None:
         guest.expect(r"major minor +#blocks +name")
         guest.expect(PROMPT)
         # Job control: the terminal's interrupt ends what runs in the foreground.
-        guest.type("echo started; sleep 1000")
+        # The process that says so is the foreground by then; the shell itself would not be.
+        guest.type("sh -c 'echo started; exec sleep 1000'")
         guest.expect("^started")
         guest.press(b"\x03")
         guest.expect(PROMPT)

@@ -156,7 +156,18 @@ def odd(tmp_path: Path) -> Case:
     return case_of(tmp_path, "1.2.3-odd")
 
 
-def assert_same_files(case: Case) -> None:
+def kmod_version() -> int:
+    """Return the version of the tools compared with: 30 in Debian 12."""
+    first = run(tool("depmod"), "--version").split()
+    return int(first[first.index("version") + 1])
+
+
+def unordered(data: bytes) -> list[list[bytes]]:
+    """Return the words of all lines, without what the order of modules decides."""
+    return sorted([line.split()[0], *sorted(line.split()[1:])] for line in data.splitlines())
+
+
+def assert_same_files(case: Case, *, ordered: bool = True) -> None:
     ours = case.depmod.index_files()
     theirs = {
         path.name: path.read_bytes()
@@ -167,11 +178,25 @@ def assert_same_files(case: Case) -> None:
     theirs.setdefault("modules.weakdep", ours["modules.weakdep"])
     assert sorted(ours) == sorted(theirs)
     for name, data in ours.items():
-        if name.endswith(".bin"):
+        if not ordered:
+            assert_same_content(name, data, theirs[name])
+        elif name.endswith(".bin"):
             # Versions of kmod order the nodes differently; what stands in them counts.
             assert list(read_index(data).items()) == list(read_index(theirs[name]).items()), name
         else:
             assert data == theirs[name], name
+
+
+def assert_same_content(name: str, ours: bytes, theirs: bytes) -> None:
+    if not name.endswith(".bin"):
+        assert unordered(ours) == unordered(theirs), name
+        return
+    # The priority of a value is its module's place in that order.
+    mine, other = (
+        sorted((key, unordered(value.value.encode())) for key, value in read_index(data).items())
+        for data in (ours, theirs)
+    )
+    assert mine == other, name
 
 
 def test_same_files_as_depmod(case: Case) -> None:
@@ -182,7 +207,9 @@ def test_same_files_as_depmod(case: Case) -> None:
 def test_same_files_as_depmod_for_odd_modules(odd: Case) -> None:
     assert odd.depmod.modules["twice"].path == "updates/twice.ko"
     assert odd.depmod.direct("twice") == ("listed_first",)
-    assert_same_files(odd)
+    # Modules that modules.order does not list stand in the order of kmod's hash table, and
+    # later versions have another. No kernel package has such modules.
+    assert_same_files(odd, ordered=kmod_version() <= 30)
 
 
 def test_same_files_as_depmod_without_modules_order(odd: Case) -> None:

@@ -76,7 +76,15 @@ def _add_kmod(path: Path, architecture: str) -> None:
 
 def _found(package: Path, name: str) -> Path | None:
     # A library lies in a directory for its architecture; a link to it would be no help.
-    return next((path.resolve() for path in sorted(package.rglob(f"**/{name}"))), None)
+    # Links are followed inside the package: absolute ones would lead to this machine's files.
+    for found in sorted(package.rglob(f"**/{name}")):
+        path = found
+        while path.is_symlink():
+            target = path.readlink()
+            path = package / str(target)[1:] if target.is_absolute() else path.parent / target
+        if path.is_file():
+            return path
+    return None
 
 
 def _find(package: Path, name: str) -> Path:

@@ -76,6 +76,8 @@ def userland(suite: str) -> Iterator[Userland]:
     """A fresh userland of a suite; the test is skipped where none can be made."""
     if os.geteuid() != 0:
         missing("only root can enter a userland")
+    if not Path("/").is_mount():
+        missing("no userland can be entered from inside a chroot")
     base = _bootstrapped(suite)
     with tempfile.TemporaryDirectory(dir=base.parent, prefix=f"{suite}-try-") as scratch:
         root = Path(scratch) / "root"
