@@ -80,6 +80,10 @@ def make_plan(package: KernelPackage, kernel: Input, spec: ComposeSpec) -> Plan:
     tree = package.tree
     mode = spec.disk if tree.modules else DiskMode.NONE
     compression = initramfs_compression(package.config, spec.compress)
+    # Before the selection, which can only say that a module is missing, not why.
+    disk_codec = None
+    if mode is not DiskMode.NONE:
+        disk_codec = disk_compression(package.config, mode, spec.disk_compress)
     depmod = depmod_of(tree)
     profile = load_profile(spec.profile)
     selection = _select(depmod, profile, mode)
@@ -89,8 +93,15 @@ def make_plan(package: KernelPackage, kernel: Input, spec: ComposeSpec) -> Plan:
         check_init(package.config, modules=bool(tree.modules))
     add_modules(userspace.tree, tree.release, depmod, selection, mode=mode)
     disk = None
-    if mode is not DiskMode.NONE:
-        disk = _disk_plan(package, depmod, selection, mode, spec)
+    if disk_codec is not None:
+        left_out = frozenset(selection.ramdisk if mode is DiskMode.REMAINING else ())
+        disk = DiskPlan(
+            tree=disk_tree(tree, depmod, without=left_out),
+            mode=mode,
+            format=spec.disk_format,
+            compression=disk_codec,
+            modules=sum(module.name not in left_out for module in tree.modules),
+        )
     return Plan(
         release=package.release,
         architecture=package.architecture,
@@ -106,23 +117,6 @@ def make_plan(package: KernelPackage, kernel: Input, spec: ComposeSpec) -> Plan:
         options=_options(profile, mode, compression, disk),
         inputs=(kernel, *userspace.inputs, *_profile_inputs(profile)),
         notes=selection.notes,
-    )
-
-
-def _disk_plan(
-    package: KernelPackage,
-    depmod: Depmod,
-    selection: Selection,
-    mode: DiskMode,
-    spec: ComposeSpec,
-) -> DiskPlan:
-    left_out = frozenset(selection.ramdisk if mode is DiskMode.REMAINING else ())
-    return DiskPlan(
-        tree=disk_tree(package.tree, depmod, without=left_out),
-        mode=mode,
-        format=spec.disk_format,
-        compression=disk_compression(package.config, mode, spec.disk_compress),
-        modules=sum(module.name not in left_out for module in package.tree.modules),
     )
 
 
