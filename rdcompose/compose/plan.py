@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from rdcompose.kernel.depmod import Depmod
+    from rdcompose.kernel.moduletree import ModuleTree
     from rdcompose.kernel.package import KernelPackage
     from rdcompose.kernel.release import Architecture
     from rdcompose.tree import Tree
@@ -94,14 +95,7 @@ def make_plan(package: KernelPackage, kernel: Input, spec: ComposeSpec) -> Plan:
     add_modules(userspace.tree, tree.release, depmod, selection, mode=mode)
     disk = None
     if disk_codec is not None:
-        left_out = frozenset(selection.ramdisk if mode is DiskMode.REMAINING else ())
-        disk = DiskPlan(
-            tree=disk_tree(tree, depmod, without=left_out),
-            mode=mode,
-            format=spec.disk_format,
-            compression=disk_codec,
-            modules=sum(module.name not in left_out for module in tree.modules),
-        )
+        disk = _disk_plan(tree, depmod, selection, spec, disk_codec)
     return Plan(
         release=package.release,
         architecture=package.architecture,
@@ -117,6 +111,19 @@ def make_plan(package: KernelPackage, kernel: Input, spec: ComposeSpec) -> Plan:
         options=_options(profile, mode, compression, disk),
         inputs=(kernel, *userspace.inputs, *_profile_inputs(profile)),
         notes=selection.notes,
+    )
+
+
+def _disk_plan(
+    tree: ModuleTree, depmod: Depmod, selection: Selection, spec: ComposeSpec, codec: Codec
+) -> DiskPlan:
+    left_out = frozenset(selection.ramdisk if spec.disk is DiskMode.REMAINING else ())
+    return DiskPlan(
+        tree=disk_tree(tree, depmod, without=left_out),
+        mode=spec.disk,
+        format=spec.disk_format,
+        compression=codec,
+        modules=sum(module.name not in left_out for module in tree.modules),
     )
 
 
