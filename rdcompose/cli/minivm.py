@@ -12,11 +12,11 @@ from rdcompose.compose.inputs import read_file
 from rdcompose.compose.minivm import INITRAMFS_COMPRESSION, minivm_disk, minivm_initramfs
 from rdcompose.compose.programs import ProgramName, load_program
 from rdcompose.compose.spec import DiskFormat
-from rdcompose.compose.update import update_template
 from rdcompose.errors import OutputError, SpecError
 from rdcompose.kernel.directory import read_module_directory
 from rdcompose.outputs import initramfs_bytes, write_disk
 from rdcompose.publish import Publication
+from rdcompose.update import update_template
 
 if TYPE_CHECKING:
     import argparse
