@@ -51,6 +51,9 @@ class Publication:
         except OSError as error:
             self._remove_made()
             raise _cannot_write(self._directory, error) from error
+        except BaseException:
+            self._remove_made()
+            raise
         return self
 
     def __exit__(
@@ -71,8 +74,8 @@ class Publication:
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
         if directory.parent != directory:
             self._make_directory(directory.parent)
-        directory.mkdir()
         self._made.append(directory)
+        directory.mkdir()
 
     def _remove_made(self) -> None:
         for directory in reversed(self._made):
@@ -92,8 +95,9 @@ class Publication:
         try:
             if target.is_dir():
                 raise OutputError(f"cannot write {target}: it is a directory")
+            # Before it is there, so that it goes again whenever an interrupt comes.
+            self._files[name] = path
             with path.open("x+b") as out:
-                self._files[name] = path
                 yield out
                 out.flush()
                 os.fchmod(out.fileno(), _MODE)

@@ -177,3 +177,35 @@ def test_file_systems_without_hard_links(tmp_path: Path, monkeypatch: pytest.Mon
         put(publication, "a", b"new")
         publication.publish(remove=["stale", "never-there"])
     assert listing(tmp_path) == {"a": b"new"}
+
+
+def test_an_interrupt_while_a_file_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = Path.open
+
+    def interrupted(self: Path, mode: str) -> None:
+        real(self, mode).close()
+        raise KeyboardInterrupt
+
+    def fail() -> None:
+        with Publication(tmp_path / "made") as publication:
+            monkeypatch.setattr(Path, "open", interrupted)
+            put(publication, "a", b"never")
+
+    with pytest.raises(KeyboardInterrupt):
+        fail()
+    assert listing(tmp_path) == {}
+
+
+def test_an_interrupt_while_the_directory_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Path.mkdir
+
+    def interrupted(self: Path) -> None:
+        real(self)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "mkdir", interrupted)
+    with pytest.raises(KeyboardInterrupt), Publication(tmp_path / "made"):
+        pytest.fail("the interrupt was swallowed")
+    assert listing(tmp_path) == {}

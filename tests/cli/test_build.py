@@ -590,7 +590,7 @@ def test_an_interrupt_leaves_the_old_files(shop: Workshop) -> None:
     command = [sys.executable, "-m", "rdcompose", *shop.arguments("--disk-compress", "xz:9")]
     process = subprocess.Popen(
         command,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        env=unmeasured(),
         stderr=subprocess.PIPE,
         text=True,
     )
@@ -651,13 +651,21 @@ def test_inputs_that_came_with_rdcompose_are_named_so(shop: Workshop) -> None:
     assert sources["module list", "virtio/modules.ramfs"] == "built in"
 
 
+def unmeasured() -> dict[str, str]:
+    """Return an environment in which coverage is not measured.
+
+    coverage writes a file of its own, also into a limit meant for us, and its locks do not
+    stand an interrupt.
+    """
+    kept = {name: value for name, value in os.environ.items() if "COVERAGE" not in name}
+    return {**kept, "PYTHONPATH": os.pathsep.join(sys.path)}
+
+
 def run_limited(shop: Workshop, size: int) -> subprocess.CompletedProcess[str]:
     """Build where no file can grow beyond a size: what a full disk looks like to a program."""
-    # Measuring coverage would write a file of its own into that limit.
-    kept = {name: value for name, value in os.environ.items() if "COVERAGE" not in name}
     return subprocess.run(
         [sys.executable, "-m", "rdcompose", *shop.arguments()],
-        env={**kept, "PYTHONPATH": os.pathsep.join(sys.path)},
+        env=unmeasured(),
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size)),
         capture_output=True,
         text=True,
