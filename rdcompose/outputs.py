@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import io
+import json
 import re
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
@@ -53,8 +54,9 @@ class Result:
 def write_outputs(plan: Plan, directory: Path, *, threads: int) -> Result:
     """Write every file of a composition into a directory.
 
-    Files of the same release from an earlier composition are replaced, and removed
-    where this one has none, so that no two that do not fit stand side by side.
+    Files of an earlier composition of the same release are replaced, and removed where
+    this one has none, so that no two that do not fit stand side by side. Other files
+    stay, whatever their names.
 
     :raises OutputError: a file cannot be written; the directory is as it was.
     """
@@ -65,7 +67,7 @@ def write_outputs(plan: Plan, directory: Path, *, threads: int) -> Result:
         name = f"manifest-{plan.release}.json"
         outputs.append(_put(publication, name, lambda out: _write(out, to_json(data))))
         with publication.locked():
-            stale = _stale(plan.release, outputs)
+            stale = _stale(directory, plan.release, outputs)
             sums = _checksums(directory, outputs, without=stale)
             outputs.append(_put(publication, CHECKSUMS, lambda out: _write(out, sums)))
             publication.publish(remove=sorted(stale))
@@ -91,11 +93,16 @@ def _names(plan: Plan) -> dict[str, str]:
     return names
 
 
-def _stale(release: str, outputs: Iterable[Output]) -> set[str]:
-    """Names that another composition of this release may have left, and this one has not."""
+def _stale(directory: Path, release: str, outputs: Iterable[Output]) -> set[str]:
+    """Names of files that an earlier composition of the release wrote, and this one does not."""
     known = {f"vmlinuz-{release}", f"vmlinux-{release}"}
     known |= {f"modules-{release}.{kind.value}" for kind in DiskFormat}
-    return known - {output.name for output in outputs}
+    try:
+        earlier = json.loads((directory / f"manifest-{release}.json").read_bytes())
+        written = {str(output["name"]) for output in earlier["outputs"]}
+    except (OSError, ValueError, KeyError, TypeError):
+        return set()  # no manifest of ours: then none of the files is known to be ours
+    return known & written - {output.name for output in outputs}
 
 
 def _run(publication: Publication, plan: Plan, threads: int) -> list[Output]:

@@ -729,3 +729,20 @@ def test_no_busybox_file(shop: Workshop) -> None:
     assert shop.fail() == (
         f"cannot read the busybox {shop.path / 'busybox'}: No such file or directory"
     )
+
+
+@pytest.mark.parametrize(
+    "manifest", [None, b"{", b"[]", b'{"outputs": [5]}', b'{"outputs": [{"name": "../x"}]}']
+)
+def test_files_of_others_stay(shop: Workshop, manifest: bytes | None) -> None:
+    shop.out.mkdir()
+    own = {f"vmlinux-{RELEASE}": b"mine", f"modules-{RELEASE}.squashfs": b"mine, too"}
+    for name, data in own.items():
+        (shop.out / name).write_bytes(data)
+    shop.write("x", b"outside")
+    if manifest is not None:
+        (shop.out / f"manifest-{RELEASE}.json").write_bytes(manifest)
+    shop.build()
+    assert set(shop.listing()) == NAMES | own.keys()
+    assert {name: shop.listing()[name] for name in own} == own
+    assert (shop.path / "x").read_bytes() == b"outside"
