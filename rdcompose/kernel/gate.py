@@ -9,7 +9,6 @@ load long after the boot.
 from __future__ import annotations
 
 import dataclasses
-from collections import Counter
 from typing import TYPE_CHECKING
 
 from rdcompose.errors import ReleaseError
@@ -60,12 +59,12 @@ def check_modules(release: str, modules: Iterable[Module]) -> None:
     for module in modules:
         by_vermagic.setdefault(module.elf.vermagic or "", []).append(module.path)
     total = sum(len(paths) for paths in by_vermagic.values())
-    foreign: Counter[str] = Counter()
+    foreign: set[str] = set()
     offenders: list[str] = []
     for vermagic, paths in by_vermagic.items():
         theirs = vermagic.partition(" ")[0]
         if theirs != release:
-            foreign[theirs] += len(paths)
+            foreign.add(theirs)
             offenders += paths
     if offenders:
         releases = " and ".join(name or "no release at all" for name in sorted(foreign))
