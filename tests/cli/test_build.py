@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import io
 import json
 import os
 import resource
@@ -14,7 +13,6 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from PySquashfsImage import SquashFsImage
 
 from rdcompose.cli.main import main
 from rdcompose.formats.compression import BY_NAME, decompress
@@ -22,6 +20,7 @@ from rdcompose.formats.cpio import read_newc
 from rdcompose.formats.squashfs.compressors import find
 from rdcompose.kernel.package import read_package
 from tests.support.debs import make_deb, make_tar
+from tests.support.disks import QCOW2_DATA, disk_files
 from tests.support.dump import digest, dump
 from tests.support.images import make_bzimage
 from tests.support.packages import (
@@ -107,7 +106,7 @@ class Workshop:
 
     def disk(self) -> dict[str, bytes]:
         data = (self.out / f"modules-{RELEASE}.qcow2").read_bytes()
-        return disk_files(data[65536:])
+        return disk_files(data[QCOW2_DATA:])
 
     def manifest(self) -> dict[str, object]:
         data = json.loads((self.out / f"manifest-{RELEASE}.json").read_bytes())
@@ -119,15 +118,6 @@ def _applets_of_init() -> tuple[str, ...]:
     from rdcompose.compose.userspace import INIT_APPLETS
 
     return INIT_APPLETS
-
-
-def disk_files(data: bytes) -> dict[str, bytes]:
-    with SquashFsImage(io.BytesIO(data)) as image:
-        return {
-            entry.path.removeprefix("/"): image.read_file(entry.inode)
-            for entry in image
-            if entry.is_file
-        }
 
 
 @pytest.fixture

@@ -1,16 +1,15 @@
 from __future__ import annotations
 
-import io
 import os
 from typing import TYPE_CHECKING
 
 import pytest
-from PySquashfsImage import SquashFsImage
 
 from rdcompose.cli.main import main
 from rdcompose.formats.compression import decompress
 from rdcompose.formats.cpio import read_newc
 from tests.support.debs import make_apk, make_deb
+from tests.support.disks import QCOW2_DATA, disk_files
 from tests.support.dump import digest, dump
 from tests.support.modules import make_ko
 from tests.support.packages import RELEASE, VERMAGIC, module, sample_files
@@ -58,15 +57,6 @@ def error(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     streams = capsys.readouterr()
     assert streams.out == ""
     return streams.err.splitlines()[0].removeprefix("rdcompose: error: ")
-
-
-def disk(path: Path) -> dict[str, bytes]:
-    with SquashFsImage(io.BytesIO(path.read_bytes()[65536:])) as image:
-        return {
-            entry.path.removeprefix("/"): image.read_file(entry.inode)
-            for entry in image
-            if entry.is_file
-        }
 
 
 def test_mkinitramfs(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -123,7 +113,7 @@ def test_something_is_missing(
 
 def test_modules2qcow2(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["modules2qcow2", RELEASE]) == 0
-    found = disk(here / f"modules-{RELEASE}.qcow2")
+    found = disk_files((here / f"modules-{RELEASE}.qcow2").read_bytes()[QCOW2_DATA:])
     assert {path: data for path, data in found.items() if path in MODULES} == MODULES
     assert {f"{RELEASE}/modules.dep", f"{RELEASE}/modules.dep.bin"} <= found.keys()
     assert not any("build" in path.split("/") for path in found)
@@ -140,7 +130,7 @@ def test_the_disk_is_compressed_as_squashfs_can_read(
     squashfs = make_ko({"vermagic": VERMAGIC}, imports=imports)
     write(here / "lib/modules" / RELEASE / "kernel/fs/squashfs/squashfs.ko", squashfs)
     assert main(["modules2qcow2", RELEASE]) == 0
-    superblock = (here / f"modules-{RELEASE}.qcow2").read_bytes()[65536:]
+    superblock = (here / f"modules-{RELEASE}.qcow2").read_bytes()[QCOW2_DATA:]
     assert int.from_bytes(superblock[20:22], "little") == number
 
 
