@@ -6,13 +6,13 @@ import dataclasses
 import hashlib
 import json
 import lzma
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import pytest
 
 from rdcompose.cli.main import main
 from rdcompose.formats.modindex import read_index
-from tests.support.kernels import lsinitramfs, package, unpacked
+from tests.support.kernels import KERNELS, lsinitramfs, package, unpacked
 from tests.support.tools import run, run_bytes, tool
 
 if TYPE_CHECKING:
@@ -20,13 +20,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 pytestmark = pytest.mark.reference
-
-KERNELS: Final = (
-    ("bookworm", "amd64", "linux-image-cloud-amd64"),
-    ("bookworm", "amd64", "linux-image-amd64"),
-    ("trixie", "amd64", "linux-image-cloud-amd64"),
-    ("trixie", "arm64", "linux-image-arm64"),
-)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,7 @@ from rdcompose.formats.modindex import read_index
 from rdcompose.kernel.depmod import Depmod
 from rdcompose.kernel.module import Module
 from rdcompose.tree import Bytes
-from tests.support.kernels import unpacked
+from tests.support.kernels import KERNELS, unpacked
 from tests.support.modules import make_ko
 from tests.support.tools import missing, run, tool
 
@@ -27,12 +27,6 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.reference
 
-KERNELS: Final = (
-    ("bookworm", "amd64", "linux-image-cloud-amd64"),
-    ("bookworm", "amd64", "linux-image-amd64"),
-    ("trixie", "amd64", "linux-image-cloud-amd64"),
-    ("trixie", "arm64", "linux-image-arm64"),
-)
 SHIPPED: Final = ("modules.order", "modules.builtin", "modules.builtin.modinfo")
 
 

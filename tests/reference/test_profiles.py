@@ -16,16 +16,10 @@ from rdcompose.kernel.modlist import Include, ListEntry, parse_autoload, parse_m
 from rdcompose.kernel.modmatch import ModuleIndex
 from rdcompose.kernel.package import read_package
 from rdcompose.kernel.selection import Selection, select
-from tests.support.kernels import package
+from tests.support.kernels import KERNELS, package
 
 pytestmark = pytest.mark.reference
 
-KERNELS: Final = (
-    ("bookworm", "amd64", "linux-image-cloud-amd64"),
-    ("bookworm", "amd64", "linux-image-amd64"),
-    ("trixie", "amd64", "linux-image-cloud-amd64"),
-    ("trixie", "arm64", "linux-image-arm64"),
-)
 CLOUD: Final = tuple(kernel for kernel in KERNELS if "cloud" in kernel[2])
 PROFILES: Final = ("generic", "minivm", "virtio")
 REQUIRED: Final = (("squashfs", "to read the disk"), ("overlay", "to lay modules over the disk"))

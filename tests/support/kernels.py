@@ -25,6 +25,14 @@ from tests.support.tools import missing, run, tool
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+# Kernels that everything is compared on: both suites, a small and a large one, another
+# architecture.
+KERNELS: Final = (
+    ("bookworm", "amd64", "linux-image-cloud-amd64"),
+    ("bookworm", "amd64", "linux-image-amd64"),
+    ("trixie", "amd64", "linux-image-cloud-amd64"),
+    ("trixie", "arm64", "linux-image-arm64"),
+)
 KEYRING: Final = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 # The start of a versioned name: linux-image-6.1.0-44-…, linux-image-6.12.57+deb13-…
 _RELEASE_START: Final = r"\d[0-9.]*(?:\+deb\d+)?(?:-\d+)?"
