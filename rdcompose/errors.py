@@ -9,6 +9,9 @@
      ├── SpecError            a list, template, program or option is wrong
      ├── ReleaseError         the parts are not all of one kernel release
      ├── CapabilityError      this kernel cannot boot what was asked for
+     ├── FetchError           something could not be fetched, or was cut short
+     │    └── NotFoundError   a server answered that it is not there
+     ├── TrustError           a link from a trusted key to the bytes is broken
      └── OutputError          a result cannot be written
 
 Anything else that escapes is a bug and keeps its traceback.
@@ -51,6 +54,18 @@ class ReleaseError(RdcomposeError):
 
 class CapabilityError(RdcomposeError):
     """This kernel, by its own configuration, cannot boot the composition."""
+
+
+class FetchError(RdcomposeError):
+    """Something could not be fetched: no answer, a refusal, or a body cut short."""
+
+
+class NotFoundError(FetchError):
+    """The server, or the directory of a ``file://`` mirror, answered: it is not there."""
+
+
+class TrustError(RdcomposeError):
+    """A link of the chain from a trusted key to the bytes is broken."""
 
 
 class OutputError(RdcomposeError):
