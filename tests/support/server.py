@@ -26,6 +26,7 @@ import hashlib
 import http.server
 import re
 import socket
+import socketserver
 import threading
 from email.utils import formatdate, parsedate_to_datetime
 from fnmatch import fnmatchcase
@@ -328,12 +329,18 @@ class _Server(http.server.ThreadingHTTPServer):
     # Threads are waited for, so that none outlives its test.
     daemon_threads = False
     block_on_close = True
+    request_queue_size = 128
 
     def __init__(self, archive: ArchiveServer) -> None:
         super().__init__(("127.0.0.1", 0), Connection)
         self.archive = archive
         self._open: set[socket.socket] = set()
         self._lock = threading.Lock()
+
+    def server_bind(self) -> None:
+        # HTTPServer's own asks the name service, which may take seconds.
+        socketserver.TCPServer.server_bind(self)
+        self.server_name, self.server_port = "127.0.0.1", self.server_address[1]
 
     def process_request(
         self, request: socket.socket | tuple[bytes, socket.socket], client_address: object
