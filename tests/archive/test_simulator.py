@@ -1,252 +1,268 @@
-"""The archives and servers that tests are made with are what they say."""
+"""The archives that tests of the archive layer are made with are what they say.
+
+That apt takes them for archives is in ``tests/reference/test_simulator.py``.
+"""
 
 from __future__ import annotations
 
-import contextlib
-import http.client
-import socket
-import threading
+import datetime
+import gzip
+import hashlib
+import lzma
+import re
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.server import ArchiveServer
+from rdcompose.cli.main import main
+from tests.support.archive import DATE, SimulatedArchive, SuiteBuilder, bomb
+from tests.support.archive_packages import (
+    busybox_package,
+    e2fsck_package,
+    kernel_package,
+    metapackage,
+    package,
+)
+from tests.support.signing import SigningKey, make_key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
-DATA = bytes(range(256)) * 40
-# Nothing waits so long unless it is broken.
-PATIENCE = 60
 
-Answer = tuple[int, bytes, http.client.HTTPMessage]
+@pytest.fixture(scope="module")
+def key() -> SigningKey:
+    return make_key()
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[ArchiveServer]:
-    (tmp_path / "pool").mkdir()
-    (tmp_path / "pool" / "a+b~1.deb").write_bytes(DATA)
-    with ArchiveServer(tmp_path) as running:
-        yield running
+def archive(tmp_path: Path, key: SigningKey) -> SimulatedArchive:
+    return SimulatedArchive(tmp_path / "debian", key)
 
 
-@contextlib.contextmanager
-def connected(server: ArchiveServer) -> Iterator[http.client.HTTPConnection]:
-    connection = http.client.HTTPConnection(server.url.removeprefix("http://"), timeout=PATIENCE)
-    try:
-        yield connection
-    finally:
-        connection.close()
+RELEASE = "6.1.0-44-cloud-amd64"
+KERNEL = kernel_package(RELEASE, "6.1.164-1")
+META = metapackage("linux-image-cloud-amd64", "6.1.164-1", "amd64", f"linux-image-{RELEASE}")
 
 
-def get(server: ArchiveServer, path: str, method: str = "GET", **headers: str) -> Answer:
-    sent = {name.replace("_", "-"): value for name, value in headers.items()}
-    with connected(server) as connection:
-        connection.request(method, path, headers=sent)
-        response = connection.getresponse()
-        return response.status, response.read(), response.headers
+def fields(text: str) -> dict[str, str]:
+    """Return the fields of a stanza, as a reader that knows nothing of archives."""
+    return dict(re.findall(r"^([A-Z][\w-]*): ?(.*(?:\n .*)*)", text, re.MULTILINE))
 
 
-FILE = "/pool/a+b~1.deb"
+def sums(suite: SuiteBuilder, section: str) -> dict[str, tuple[str, int]]:
+    rows = fields((suite.directory / "Release").read_text())[section].split("\n")
+    return {
+        path: (digest, int(size)) for digest, size, path in (row.split() for row in rows if row)
+    }
 
 
-def test_files_are_served_and_requests_recorded(server: ArchiveServer) -> None:
-    assert get(server, "/pool/a%2Bb~1.deb?x=1", Accept="x/y")[:2] == (200, DATA)
-    status, body, headers = get(server, FILE, "HEAD")
-    assert (status, body, headers["Content-Length"]) == (200, b"", str(len(DATA)))
-    (first, second) = server.requests
-    assert (first.method, first.target, first.path, first.query) == (
-        "GET",
-        "/pool/a%2Bb~1.deb?x=1",
-        FILE,
-        "x=1",
+def stanzas(suite: SuiteBuilder, architecture: str = "amd64") -> list[dict[str, str]]:
+    path = suite.directory / "main" / f"binary-{architecture}" / "Packages.xz"
+    return [
+        fields(text) for text in lzma.decompress(path.read_bytes()).decode().split("\n\n") if text
+    ]
+
+
+def snapshot(directory: Path) -> dict[str, bytes]:
+    return {str(p): p.read_bytes() for p in directory.rglob("*") if p.is_file()}
+
+
+def test_a_package_is_in_the_pool_and_in_the_index(archive: SimulatedArchive) -> None:
+    suite = archive.suite("bookworm", suite="oldstable")
+    file = suite.add(KERNEL)
+    suite.write()
+    assert file.filename == (
+        "pool/main/l/linux-signed-amd64/linux-image-6.1.0-44-cloud-amd64_6.1.164-1_amd64.deb"
     )
-    assert first.headers["accept"] == "x/y"
-    assert second.method == "HEAD"
-    assert server.paths("*.deb") == [FILE, FILE]
-    assert server.paths("*/InRelease") == []
+    assert file.path == archive.directory / file.filename
+    assert file.path.read_bytes() == KERNEL
+    (row,) = stanzas(suite)
+    assert row["Package"] == f"linux-image-{RELEASE}"
+    assert row["Source"] == "linux-signed-amd64 (6.1.164+1)"
+    assert row["Depends"] == "kmod, linux-base (>= 4.3~)"
+    assert row["Description"].split("\n")[1:] == [" It is small.", " .", " It has several lines."]
+    assert (row["Filename"], row["Size"]) == (file.filename, str(len(KERNEL)))
+    assert row["SHA256"] == hashlib.sha256(KERNEL).hexdigest() == file.sha256
+    assert row["MD5sum"] == hashlib.md5(KERNEL).hexdigest()
+    assert stanzas(suite, "arm64") == []
 
 
-@pytest.mark.parametrize("path", ["/none", "/pool", "/", "/pool//a+b~1.deb", "/pool/../pool/x"])
-def test_what_is_no_file_is_not_found(server: ArchiveServer, path: str) -> None:
-    assert get(server, path)[0] == 404
+def test_pool_names_are_those_of_dak(archive: SimulatedArchive) -> None:
+    suite = archive.suite("sid", components=("main", "contrib"))
+    library = package("libx1", "2:1.0+b~1-2", "all", {}, Source="libx")
+    assert suite.add(library).filename == "pool/main/libx/libx/libx1_1.0+b~1-2_all.deb"
+    other = package("x", "1", "amd64", {})
+    assert suite.add(other, "contrib").filename == "pool/contrib/x/x/x_1_amd64.deb"
+    suite.write()
+    for architecture in ("all", "amd64", "arm64"):
+        assert [row["Version"] for row in stanzas(suite, architecture)] == ["2:1.0+b~1-2"]
 
 
-def test_nothing_outside_of_the_directory_is_served(tmp_path: Path) -> None:
-    (tmp_path / "inner").mkdir()
-    (tmp_path / "secret").write_bytes(b"secret")
-    with ArchiveServer(tmp_path / "inner") as server:
-        assert get(server, "/../secret")[0] == 404
-        assert get(server, "/%2e%2e/secret")[0] == 404
-
-
-def test_a_connection_serves_several_requests(server: ArchiveServer) -> None:
-    with connected(server) as connection:
-        for _ in range(3):
-            connection.request("GET", FILE)
-            assert connection.getresponse().read() == DATA
-            assert connection.sock is not None
-
-
-def test_it_answers_as_a_proxy(server: ArchiveServer) -> None:
-    assert get(server, "http://mirror.example.org" + FILE)[:2] == (200, DATA)
-    assert server.requests[0].target == "http://mirror.example.org" + FILE
-    assert server.paths() == [FILE]
-
-
-def test_validators_follow_the_bytes_and_the_time(server: ArchiveServer) -> None:
-    headers = get(server, FILE)[2]
-    etag, modified = headers["ETag"], headers["Last-Modified"]
-    assert get(server, FILE, If_None_Match=f'"x", {etag}')[:2] == (304, b"")
-    assert get(server, FILE, If_Modified_Since=modified)[0] == 304
-    assert get(server, FILE, If_None_Match='"x"', If_Modified_Since=modified)[0] == 200
-    assert get(server, FILE, If_Modified_Since="Mon, 01 Jan 2001 00:00:00 GMT")[0] == 200
-    (server.directory / FILE[1:]).write_bytes(DATA[::-1])
-    assert get(server, FILE, If_None_Match=etag)[:2] == (200, DATA[::-1])
-
-
-def test_validators_can_be_missing(server: ArchiveServer) -> None:
-    headers = get(server, FILE)[2]
-    server.validators = False
-    status, body, bare = get(
-        server, FILE, If_None_Match=headers["ETag"], If_Modified_Since=headers["Last-Modified"]
+def test_the_signed_index_covers_all_forms(archive: SimulatedArchive) -> None:
+    suite = archive.suite("bookworm", suite="oldstable", stored=("", ".gz", ".xz"))
+    suite.add(KERNEL)
+    suite.add(META)
+    suite.write()
+    head = fields((suite.directory / "Release").read_text())
+    assert (head["Origin"], head["Label"], head["Suite"], head["Codename"]) == (
+        *("Debian", "Debian", "oldstable", "bookworm"),
     )
-    assert (status, body) == (200, DATA)
-    assert not {"ETag", "Last-Modified"} & set(bare.keys())
+    assert (head["Date"], head["Acquire-By-Hash"]) == ("Sat, 10 Feb 2024 11:07:25 UTC", "yes")
+    assert "Valid-Until" not in head
+    listed = sums(suite, "SHA256")
+    assert len(listed) == 3 * 3
+    assert {path: size for path, (_, size) in sums(suite, "MD5Sum").items()} == {
+        path: size for path, (_, size) in listed.items()
+    }
+    for path, (digest, size) in listed.items():
+        data = (suite.directory / path).read_bytes()
+        assert (hashlib.sha256(data).hexdigest(), len(data)) == (digest, size)
+        parent = (suite.directory / path).parent
+        assert (parent / "by-hash" / "SHA256" / digest).read_bytes() == data
+    plain = (suite.directory / "main/binary-amd64/Packages").read_bytes()
+    assert (
+        gzip.decompress((suite.directory / "main/binary-amd64/Packages.gz").read_bytes()) == plain
+    )
+    assert (
+        lzma.decompress((suite.directory / "main/binary-amd64/Packages.xz").read_bytes()) == plain
+    )
 
 
-@pytest.mark.parametrize(
-    ("asked", "start", "end"),
-    [
-        ("bytes=100-", 100, 10240),
-        ("bytes=0-0", 0, 1),
-        ("bytes=10-99999", 10, 10240),
-        ("bytes=-5", 10235, 10240),
-        ("bytes=-99999", 0, 10240),
-    ],
-)
-def test_parts_can_be_asked_for(server: ArchiveServer, asked: str, start: int, end: int) -> None:
-    status, body, headers = get(server, FILE, Range=asked)
-    assert (status, body) == (206, DATA[start:end])
-    assert headers["Content-Range"] == f"bytes {start}-{end - 1}/{len(DATA)}"
+def test_the_plain_index_is_listed_but_not_stored(archive: SimulatedArchive) -> None:
+    suite = archive.suite("trixie", by_hash=False)
+    suite.write()
+    assert "main/binary-amd64/Packages" in sums(suite, "SHA256")
+    names = {path.name for path in (suite.directory / "main" / "binary-amd64").iterdir()}
+    assert names == {"Packages.gz", "Packages.xz"}
+    assert "Acquire-By-Hash" not in fields((suite.directory / "Release").read_text())
 
 
-def test_parts_beyond_the_end_are_refused(server: ArchiveServer) -> None:
-    status, body, headers = get(server, FILE, Range=f"bytes={len(DATA)}-")
-    assert (status, body, headers["Content-Range"]) == (416, b"", f"bytes */{len(DATA)}")
+def test_the_signature_is_around_the_index(archive: SimulatedArchive) -> None:
+    suite = archive.suite("trixie")
+    suite.write()
+    signed = suite.inrelease.read_bytes()
+    release = (suite.directory / "Release").read_bytes()
+    assert signed.startswith(b"-----BEGIN PGP SIGNED MESSAGE-----\n")
+    assert release.rstrip(b"\n") in signed
+    assert signed.rstrip().endswith(b"-----END PGP SIGNATURE-----")
+    suite.key = None
+    suite.write()
+    assert not suite.inrelease.exists()
+    assert (suite.directory / "Release").read_bytes() == release
 
 
-def test_parts_of_another_file_or_without_ranges_are_the_whole(server: ArchiveServer) -> None:
-    etag = get(server, FILE)[2]["ETag"]
-    assert get(server, FILE, Range="bytes=9-", If_Range=etag)[0] == 206
-    assert get(server, FILE, Range="bytes=9-", If_Range='"x"')[:2] == (200, DATA)
-    assert get(server, FILE, Range="lines=1-2")[:2] == (200, DATA)
-    server.ranges = False
-    assert get(server, FILE, Range="bytes=9-")[:2] == (200, DATA)
+def test_suites_are_links_to_codenames(archive: SimulatedArchive) -> None:
+    for codename in ("bookworm", "trixie"):
+        archive.suite(codename, suite="stable").write()
+    link = archive.directory / "dists" / "stable"
+    assert str(link.readlink()) == "trixie"
+    assert (link / "InRelease").is_file()
 
 
-def test_faults_happen_as_often_as_asked_and_in_order(server: ArchiveServer) -> None:
-    fault = server.fail("*.deb", status=503, times=2, headers={"Retry-After": "7"})
-    server.fail("/pool/*", status=404, times=1)
-    status, _, headers = get(server, FILE)
-    assert (status, headers["Retry-After"]) == (503, "7")
-    assert [get(server, FILE)[0] for _ in range(3)] == [503, 404, 200]
-    assert (fault.hits, len(server.requests)) == (2, 4)
-    server.fail("*", status=500)
-    assert [get(server, FILE)[0] for _ in range(2)] == [500, 500]
-    server.clear()
-    assert (get(server, FILE)[0], len(server.requests)) == (200, 1)
+def test_a_security_suite_is_as_the_security_archive_has_it(archive: SimulatedArchive) -> None:
+    until = DATE + datetime.timedelta(days=7)
+    suite = archive.security_suite("bookworm", suite="oldstable", valid_until=until)
+    file = suite.add(KERNEL)
+    suite.write()
+    assert file.filename.startswith("pool/updates/main/l/linux-signed-amd64/")
+    head = fields((suite.directory / "Release").read_text())
+    assert (head["Label"], head["Suite"], head["Codename"], head["Components"]) == (
+        *("Debian-Security", "oldstable-security", "bookworm-security", "updates/main"),
+    )
+    assert head["Valid-Until"] == "Sat, 17 Feb 2024 11:07:25 UTC"
+    assert [row["Filename"] for row in stanzas(suite)] == [file.filename]
+    assert (suite.directory / "updates/main/binary-amd64/Packages.xz").is_file()
 
 
-def test_a_body_can_be_cut(server: ArchiveServer) -> None:
-    server.cut("*.deb", after=1000)
-    with pytest.raises(http.client.IncompleteRead) as failure:
-        get(server, FILE)
-    assert failure.value.partial == DATA[:1000]
-    server.cut("*.deb", after=10)
-    with pytest.raises(http.client.IncompleteRead) as failure:
-        get(server, FILE, Range="bytes=1000-")
-    assert failure.value.partial == DATA[1000:1010]
-    assert get(server, FILE)[1] == DATA
+def test_it_can_be_written_anew_later_and_earlier(archive: SimulatedArchive) -> None:
+    suite = archive.suite("sid", suite="unstable")
+    suite.add(KERNEL)
+    suite.key = None
+    suite.write()
+    first = snapshot(suite.directory)
+    suite.date += datetime.timedelta(days=1)
+    suite.add(META)
+    suite.write()
+    assert [row["Package"] for row in stanzas(suite)] == [
+        f"linux-image-{RELEASE}",
+        "linux-image-cloud-amd64",
+    ]
+    assert (suite.directory / "Release").stat().st_mtime == suite.date.timestamp()
+    suite.date = DATE
+    suite.remove("linux-image-cloud-amd64")
+    suite.write()
+    assert not list(archive.directory.rglob("linux-image-cloud*"))
+    again = snapshot(suite.directory)
+    # What indexes were called by hash stays there.
+    assert {path: again[path] for path in first} == first
 
 
-def test_a_connection_can_end_without_an_answer(server: ArchiveServer) -> None:
-    server.hang_up("*.deb")
-    with pytest.raises(http.client.RemoteDisconnected):
-        get(server, FILE)
-    assert get(server, FILE)[0] == 200
+def test_a_stanza_can_be_false(archive: SimulatedArchive) -> None:
+    suite = archive.suite("sid")
+    suite.add(KERNEL, overrides={"Filename": "../x", "SHA256": None, "Size": "-1"})
+    suite.write()
+    (row,) = stanzas(suite)
+    assert (row["Filename"], row["Size"]) == ("../x", "-1")
+    assert "SHA256" not in row
 
 
-def test_a_body_can_stall_and_go_on(server: ArchiveServer) -> None:
-    stalled = server.stall("*.deb", after=1000, times=1)
-    with connected(server) as connection:
-        connection.request("GET", FILE)
-        response = connection.getresponse()
-        assert response.read(1000) == DATA[:1000]
-        assert stalled.reached.wait(PATIENCE)
-        assert connection.sock is not None
-        connection.sock.settimeout(0)
-        with pytest.raises(BlockingIOError):
-            connection.sock.recv(1)
-        connection.sock.settimeout(PATIENCE)
-        stalled.release()
-        assert response.read() == DATA[1000:]
+def test_fields_of_the_signed_index_can_be_false(archive: SimulatedArchive) -> None:
+    suite = archive.suite("trixie")
+    suite.fields.update({"Codename": "sid", "Date": None})
+    suite.write()
+    head = fields(suite.inrelease.read_text())
+    assert (head["Codename"], "Date" in head) == ("sid", False)
 
 
-def test_a_body_can_drip(server: ArchiveServer) -> None:
-    server.drip("*.deb", size=5000, pause=0)
-    assert get(server, FILE)[1] == DATA
+def test_stored_files_can_differ_from_the_signed(archive: SimulatedArchive) -> None:
+    suite = archive.suite("trixie")
+    suite.add(KERNEL)
+    suite.tamper("main/binary-amd64/Packages.xz", lambda data: data[:100])
+    suite.tamper("main/binary-amd64/Packages.gz", lambda _: None)
+    suite.write()
+    digest, size = sums(suite, "SHA256")["main/binary-amd64/Packages.xz"]
+    directory = suite.directory / "main" / "binary-amd64"
+    assert size > 100
+    assert len((directory / "Packages.xz").read_bytes()) == 100
+    assert len((directory / "by-hash" / "SHA256" / digest).read_bytes()) == 100
+    assert not (directory / "Packages.gz").exists()
 
 
-def test_clients_can_be_sent_elsewhere(server: ArchiveServer) -> None:
-    server.redirect("/old/*", "http://elsewhere.example.org{path}", status=301)
-    server.redirect("/loop", "{path}")
-    status, _, headers = get(server, "/old/x")
-    assert (status, headers["Location"]) == (301, "http://elsewhere.example.org/old/x")
-    status, _, headers = get(server, "/loop")
-    assert (status, headers["Location"]) == (302, "/loop")
+def test_the_archive_itself_can_be_at_fault(archive: SimulatedArchive) -> None:
+    suite = archive.suite("trixie")
+    suite.tamper("main/binary-amd64/Packages", lambda _: b"no stanza", listed=True)
+    suite.tamper("main/binary-arm64/Packages.xz", lambda _: bomb(".xz", 5 << 20), listed=True)
+    suite.write()
+    listed = sums(suite, "SHA256")
+    assert listed["main/binary-amd64/Packages"][1] == 9
+    packed = (suite.directory / "main/binary-amd64/Packages.xz").read_bytes()
+    assert lzma.decompress(packed) == b"no stanza"
+    stored = (suite.directory / "main/binary-arm64/Packages.xz").read_bytes()
+    assert listed["main/binary-arm64/Packages.xz"][0] == hashlib.sha256(stored).hexdigest()
+    assert lzma.decompress(stored) == bytes(5 << 20)
 
 
-def test_other_bytes_can_be_served(server: ArchiveServer) -> None:
-    before = get(server, FILE)[2]["ETag"]
-    server.replace("*.deb", b"other", times=1)
-    status, body, headers = get(server, FILE, If_None_Match=before)
-    assert (status, body, headers["Content-Length"]) == (200, b"other", "5")
-    assert headers["ETag"] != before
-    assert get(server, FILE)[1] == DATA
-    server.replace("/none", b"there")
-    assert get(server, "/none")[:2] == (200, b"there")
+@pytest.mark.parametrize("suffix", [".gz", ".xz"])
+def test_bombs_are_small(suffix: str) -> None:
+    assert len(bomb(suffix, 1 << 30)) < 2 << 20
+    unpacked = {".gz": gzip.decompress, ".xz": lzma.decompress}[suffix](bomb(suffix, 3 << 20))
+    assert unpacked == bytes(3 << 20)
 
 
-def test_a_wrong_length_can_be_announced(server: ArchiveServer) -> None:
-    server.misstate("*.deb", length=99999, times=1)
-    with pytest.raises(http.client.IncompleteRead) as failure:
-        get(server, FILE)
-    assert failure.value.partial == DATA
-    server.misstate("*.deb", length=10, times=1)
-    assert get(server, FILE)[1] == DATA[:10]
-
-
-def test_leaving_waits_for_nobody(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """Stalled, dripping, idle and vanished clients, and one that does not read."""
-    (tmp_path / "large").write_bytes(bytes(16 << 20))
-    threads = threading.active_count()
-    with contextlib.ExitStack() as clients:
-        with ArchiveServer(tmp_path) as server:
-            stalled = server.stall("/large", after=10, times=1)
-            dripping = server.drip("/large", size=1, pause=PATIENCE, times=1)
-            for _ in range(3):
-                clients.enter_context(connected(server)).request("GET", "/large")
-            idle = clients.enter_context(connected(server))
-            idle.request("GET", "/none")
-            idle.getresponse().read()
-            address = ("127.0.0.1", int(server.url.rpartition(":")[2]))
-            clients.enter_context(socket.create_connection(address, timeout=PATIENCE))
-            with connected(server) as vanishing:
-                vanishing.request("GET", "/large")
-            assert stalled.reached.wait(PATIENCE)
-            while dripping.hits == 0 or len(server.requests) < 5:
-                threading.Event().wait(0.001)
-        assert threading.active_count() == threads
-    assert capfd.readouterr() == ("", "")
+@pytest.mark.parametrize("architecture", ["amd64", "arm64"])
+def test_the_packages_can_be_composed(architecture: str, tmp_path: Path) -> None:
+    release = f"6.12.63+deb13-{architecture}"
+    inputs = {
+        "kernel": kernel_package(release, "6.12.63-1", architecture, padding=100_000),
+        "busybox": busybox_package(architecture=architecture),
+        "e2fsck": e2fsck_package(architecture=architecture),
+    }
+    assert len(inputs["kernel"]) > 100_000
+    for name, data in inputs.items():
+        (tmp_path / name).write_bytes(data)
+    arguments = ["build", str(tmp_path / "kernel"), "-o", str(tmp_path / "out"), "--quiet"]
+    for name in ("busybox", "e2fsck"):
+        arguments += [f"--{name}", str(tmp_path / name)]
+    assert main(arguments) == 0
+    assert b"Debian 6.12.63-1 " in (tmp_path / "out" / f"vmlinuz-{release}").read_bytes()
+    assert (tmp_path / "out" / f"modules-{release}.qcow2").is_file()
