@@ -59,6 +59,10 @@ def _run(arguments: argparse.Namespace) -> int:
         from rdcompose.cli.build import build
 
         return build(arguments)
+    if arguments.command == "cache":
+        from rdcompose.cli.cache import cache
+
+        return cache(arguments)
     from rdcompose.cli.minivm import COMMANDS
 
     return COMMANDS[arguments.command](arguments)

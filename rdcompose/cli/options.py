@@ -30,6 +30,7 @@ def make_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     _add_build(commands)
     _add_minivm(commands)
+    _add_cache(commands)
     return parser
 
 
@@ -171,4 +172,44 @@ def _add_minivm(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 def _positive_size(text: str) -> int:
     if not (text.isascii() and text.isdigit()) or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a size in MiB")
+    return int(text)
+
+
+def _add_cache(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    cache = commands.add_parser(
+        "cache",
+        help="show or empty the directory where downloads are kept",
+        description="Show or empty the directory where downloads are kept.",
+    )
+    actions = cache.add_subparsers(dest="action", metavar="ACTION", required=True)
+    show = actions.add_parser(
+        "list",
+        help="list what is in it",
+        description="List name, size and last use of each file, largest first.",
+    )
+    clean = actions.add_parser(
+        "clean",
+        help="remove what is in it",
+        description="Remove all that no running command is using.",
+    )
+    path = actions.add_parser("path", help="print where it is", description="Print where it is.")
+    for parser in (show, clean, path):
+        parser.add_argument(
+            "--cache",
+            metavar="DIR",
+            type=Path,
+            help="the directory (default: RDCOMPOSE_CACHE, else the user's cache directory)",
+        )
+    show.add_argument("--json", action="store_true", help="print the list as JSON")
+    clean.add_argument(
+        "--unused-for",
+        metavar="DAYS",
+        type=_days,
+        help="remove only what was not used for so long",
+    )
+
+
+def _days(text: str) -> int:
+    if not (text.isascii() and text.isdigit()) or len(text) > 4:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of days from 0 to 9999")
     return int(text)
