@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import itertools
 import socket
 import ssl
@@ -235,6 +236,21 @@ def test_a_connection_that_is_refused(client: Client) -> None:
     assert client.pauses == [0.5, 1, 2, 4]
 
 
+def test_a_machine_that_does_not_answer(client: Client) -> None:
+    with contextlib.ExitStack() as stack:
+        full = stack.enter_context(socket.socket())
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        # The system drops what is beyond the queue, as a firewall drops everything.
+        for _ in range(4):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(full.getsockname())
+        url = f"http://127.0.0.1:{full.getsockname()[1]}/x"
+        error = client.fail(url, connect_timeout=0.05, attempts=2)
+    assert error.message == f"cannot fetch {url}: no connection within 0.05 s (2 attempts)"
+
+
 def resolver(code: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Answer as the name service does, whatever it is on this machine."""
 
@@ -345,14 +361,14 @@ def test_redirects_out_of_http(scheme: str, server: ArchiveServer, client: Clien
     "location", [b"http://[::1/", b"http://127.0.0.1:99999/", b"\xff\xfe", b"/\xc3\xa4%zz\x01"]
 )
 def test_redirects_to_nonsense(location: bytes, client: Client) -> None:
-    first = b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: " + location + b"\r\n\r\n"
+    first = b"HTTP/1.1 302 Found\r\nConnection: close\r\nLocation: " + location + b"\r\n\r\n"
     with RawServer(first, answer(status="404 Not Found")) as server:
         error = client.fail(f"{server.url}/x")
     assert error.message.isprintable()
 
 
 def test_a_redirect_in_utf_8(client: Client) -> None:
-    first = b"HTTP/1.1 302 Found\r\nLocation: /\xc3\xa4\r\n\r\n"
+    first = b"HTTP/1.1 302 Found\r\nConnection: close\r\nLocation: /\xc3\xa4\r\n\r\n"
     with RawServer(first, answer(b"x", length=1)) as server:
         assert client.fetcher().get(server.url, limit=1) is not None
         assert server.requests[1].startswith(b"GET /%C3%A4 ")

@@ -25,7 +25,7 @@ def answer(
     body: bytes = b"", *headers: str, status: str = "200 OK", length: int | None = None
 ) -> bytes:
     """The bytes of an answer; with a length only where it is given."""
-    lines = [f"HTTP/1.1 {status}", *headers]
+    lines = [f"HTTP/1.1 {status}", "Connection: close", *headers]
     if length is not None:
         lines.append(f"Content-Length: {length}")
     return "\r\n".join([*lines, "", ""]).encode() + body
