@@ -54,7 +54,10 @@ class SigningKey:
         return clearsign(text, [self])
 
     def expired(self) -> SigningKey:
-        """The same key, with a certificate that says: expired half a minute ago."""
+        """The same key, with a certificate that says: expired half a minute ago.
+
+        What it signed before it was asked for this may count as signed in time.
+        """
         moment = datetime.datetime.now(datetime.UTC) - _EXPIRED_FOR
         certificate = pysequoia.Cert.from_bytes(self.certificate)
         changed = certificate.set_expiration(moment, self.secret.certifier())
