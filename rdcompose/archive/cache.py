@@ -131,9 +131,10 @@ class Cache:
         digest = _normal(sha256)
         with self._files.errors():
             self._release([digest])
-            for path in listed(self._objects / digest):
-                self._files.remove_unused(path)
-            self._tidy([self._objects / digest])
+            if paths := listed(self._objects / digest):
+                for path in paths:
+                    self._files.remove_unused(path)
+                self._tidy([self._objects / digest])
 
     def document(self, key: str) -> Document | None:
         """Return a small file by its key; ``None`` if it is not there or damaged."""
@@ -227,7 +228,7 @@ class Cache:
             with self._files.changing():
                 directory = self._files.make("objects", digest)
                 path = partial.rename(directory / name)
-                sync_directory(directory)
+            sync_directory(directory)
             sync_directory(self._objects)
             stack.pop_all()
         self._hold(digest, descriptor)

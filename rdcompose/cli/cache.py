@@ -40,6 +40,8 @@ def _clean(store: Cache, days: int | None) -> None:
         since = datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=days)
     files, size = store.clean(unused_since=since)
     print(f"{_files(files)} removed, {size_text(size)} freed")
+    if days is None and (left := len(store.entries()) + len(store.partials())):
+        print(f"{_files(left)} left, in use by another command")
 
 
 def _as_table(store: Cache) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -35,10 +36,12 @@ def cache_directory(option: Path | None) -> Path:
         return Path(text)
     from platformdirs import user_cache_path
 
-    path = user_cache_path("rdcompose")
-    if not path.is_absolute():
-        raise UsageError(
-            "there is no home directory to keep downloads in",
-            hint="name a directory with --cache DIR or in RDCOMPOSE_CACHE",
-        )
-    return path
+    # Without a home directory platformdirs raises or leaves the "~", by its version.
+    with contextlib.suppress(RuntimeError):
+        path = user_cache_path("rdcompose")
+        if path.is_absolute():
+            return path
+    raise UsageError(
+        "there is no home directory to keep downloads in",
+        hint="name a directory with --cache DIR or in RDCOMPOSE_CACHE",
+    )

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
+from rdcompose.archive.cache import Cache
 from tests.support.fetching import DATA, NAME, Client
 from tests.support.server import ArchiveServer
 
@@ -41,3 +42,8 @@ def server(mirror: Path) -> Iterator[ArchiveServer]:
 @pytest.fixture
 def client(tmp_path: Path) -> Client:
     return Client(tmp_path / "partial")
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Cache:
+    return Cache(tmp_path / "cache")
