@@ -13,7 +13,7 @@ import platform
 import time
 from typing import TYPE_CHECKING
 
-from rdcompose.compose.inputs import Input
+from rdcompose.compose.inputs import Input, InputFile
 from rdcompose.compose.plan import make_plan
 from rdcompose.compose.spec import ComposeSpec
 from rdcompose.formats.compression import compress
@@ -50,8 +50,8 @@ def main() -> None:
     deb = package(options.suite, options.arch, options.kernel)
     spec = ComposeSpec(
         profile="minivm",
-        busybox=package(options.suite, options.arch, "busybox-static"),
-        e2fsck=package(options.suite, options.arch, "e2fsck-static"),
+        busybox=InputFile(path=package(options.suite, options.arch, "busybox-static")),
+        e2fsck=InputFile(path=package(options.suite, options.arch, "e2fsck-static")),
     )
     with deb.open("rb") as stream:
         kernel = read_package(stream)

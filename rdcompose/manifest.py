@@ -6,6 +6,7 @@ host. The fields are described in ``docs/manifest.md``.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from typing import TYPE_CHECKING, Any, Final
 
@@ -45,14 +46,19 @@ def manifest(plan: Plan, outputs: Sequence[Mapping[str, Any]]) -> dict[str, Any]
     }
 
 
-def _input(item: Input) -> dict[str, str]:
-    row = {"role": item.role, "file": item.file, "sha256": item.sha256, "source": item.source}
+def _input(item: Input) -> dict[str, Any]:
+    row: dict[str, Any] = {"role": item.role, "file": item.file, "sha256": item.sha256}
+    if item.size is not None:
+        row["size"] = item.size
+    row["source"] = item.source
     if item.package:
         row |= {
             "package": item.package,
             "version": item.version,
             "architecture": item.architecture,
         }
+    if item.archive is not None:
+        row["archive"] = dataclasses.asdict(item.archive)
     return row
 
 

@@ -13,12 +13,41 @@ if TYPE_CHECKING:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ArchiveOrigin:
+    """Where in the Debian archive a package is, whichever mirror it came from.
+
+    ``label`` and ``suite`` are those of the suite's signed index, ``path`` is below the base
+    of the archive. ``verified`` is false where a break in the chain of
+    trust was allowed.
+    """
+
+    label: str
+    suite: str
+    path: str
+    verified: bool
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class InputFile:
+    """A file to read, and its place in the archive if it is from there."""
+
+    path: Path
+    archive: ArchiveOrigin | None = None
+
+    @property
+    def source(self) -> str:
+        """What the manifest calls its source."""
+        return "local file" if self.archive is None else "archive"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Input:
     """One input: what it is for, what it is, and its SHA-256.
 
     ``file`` is a name without directories, so that the same inputs are named the same
     wherever they lie. The digest of a directory is that of its files, see
-    ``docs/manifest.md``. Package fields are empty where there is no package.
+    ``docs/manifest.md``. Package fields are empty where there is no package; ``size`` is
+    that of a file in bytes, ``None`` of a directory.
     """
 
     role: str
@@ -28,6 +57,8 @@ class Input:
     package: str = ""
     version: str = ""
     architecture: str = ""
+    size: int | None = None
+    archive: ArchiveOrigin | None = None
 
 
 def read_file(path: Path, what: str) -> bytes:

@@ -47,6 +47,8 @@ class SourceKind(enum.StrEnum):
 
 BUSYBOX_PATH: Final = "bin/busybox"
 E2FSCK_PATH: Final = "sbin/e2fsck"
+# Where they stand in an initramfs.
+PATHS: Final = {ProgramName.BUSYBOX: BUSYBOX_PATH, ProgramName.E2FSCK: E2FSCK_PATH}
 
 # Where packages have them, the static ones first.
 _PATHS: Final = {
@@ -83,7 +85,8 @@ _FIXED_LINKS: Final = {"modprobe": "sbin/modprobe", "sh": "bin/sh"}
 class Origin:
     """Where a program is from, for the manifest.
 
-    ``name`` is the name that the input was given under, ``sha256`` the input's hash.
+    ``name`` is the name that the input was given under, ``sha256`` the input's hash and
+    ``size`` its length in bytes.
     ``path`` is the file in a package; it and the fields of the package are ``None``
     for a bare program.
     """
@@ -91,6 +94,7 @@ class Origin:
     name: str
     kind: SourceKind
     sha256: str
+    size: int
     path: str | None = None
     package: str | None = None
     version: str | None = None
@@ -138,6 +142,18 @@ def load_program(
     return Program(name=name, content=content, architecture=architecture, origin=origin)
 
 
+def program_architecture(content: bytes, where: str) -> Architecture:
+    """Return the architecture of a program by its ELF header; armhf for armel, too.
+
+    :raises SpecError: it is none of Debian's.
+    :raises FormatError: this is no program.
+    """
+    try:
+        return _own_architecture(read_executable(content), where)
+    except FormatError as error:
+        raise FormatError(f"{where}: {error.message}", hint=error.hint) from error
+
+
 def _own_architecture(program: Executable, where: str) -> Architecture:
     found = architecture_of_elf(program.machine, program.bits, program.byteorder)
     if found is None:
@@ -177,7 +193,7 @@ def _not_the_program(name: ProgramName, content: bytes) -> str | None:
 def _find(name: ProgramName, data: bytes, source: str) -> tuple[bytes, Origin]:
     digest = hashlib.sha256(data).hexdigest()
     if is_elf(data):
-        return data, Origin(name=source, kind=SourceKind.PROGRAM, sha256=digest)
+        return data, Origin(name=source, kind=SourceKind.PROGRAM, sha256=digest, size=len(data))
     if data.startswith(b"!<arch>\n"):
         return _from_deb(name, data, source, digest)
     if data.startswith((b"\x1f\x8b", *VERSION_3_MAGICS)):
@@ -196,6 +212,7 @@ def _from_deb(name: ProgramName, data: bytes, source: str, digest: str) -> tuple
         name=source,
         kind=SourceKind.DEB,
         sha256=digest,
+        size=len(data),
         path=path,
         package=control.package,
         version=control.version,
@@ -210,6 +227,7 @@ def _from_apk(name: ProgramName, data: bytes, source: str, digest: str) -> tuple
         name=source,
         kind=SourceKind.APK,
         sha256=digest,
+        size=len(data),
         path=path,
         package=apk.info.package,
         version=apk.info.version,

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from rdcompose.compose.inputs import InputFile
+
 
 class Codec(NamedTuple):
     """A compressor and its level; ``None`` is the compressor's own default."""
@@ -47,8 +49,8 @@ class ComposeSpec:
 
     profile: str
     template: Path | None = None
-    busybox: Path | None = None
-    e2fsck: Path | None = None
+    busybox: InputFile | None = None
+    e2fsck: InputFile | None = None
     compress: Codec | None = None
     disk: DiskMode = DiskMode.REMAINING
     disk_format: DiskFormat = DiskFormat.QCOW2

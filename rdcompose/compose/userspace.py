@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import io
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rdcompose.compose.inputs import Input, read_file
 from rdcompose.compose.layout import add_skeleton
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+    from rdcompose.compose.inputs import InputFile
     from rdcompose.compose.programs import Program
     from rdcompose.compose.spec import ComposeSpec
     from rdcompose.kernel.release import Architecture
@@ -39,6 +40,13 @@ INIT_APPLETS: Final = (
 )
 
 
+class Loaded(NamedTuple):
+    """A program, and what the manifest says of where it came from."""
+
+    program: Program
+    input: Input
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Userspace:
     """The tree, what it was made from, and whether its init is the built-in one."""
@@ -49,7 +57,7 @@ class Userspace:
 
 
 def load_userspace(
-    template: Path | None, programs: Iterable[Program], architecture: Architecture
+    template: Path | None, programs: Iterable[Loaded], architecture: Architecture
 ) -> Userspace:
     """Read the template and put the programs into it.
 
@@ -78,9 +86,9 @@ def load_userspace(
             source="built in" if template is None else "local directory",
         )
     ]
-    for program in programs:
-        _add_program(tree, program, builtin_init=builtin_init)
-        inputs.append(_program_input(program))
+    for loaded in programs:
+        _add_program(tree, loaded.program, builtin_init=builtin_init)
+        inputs.append(loaded.input)
     if builtin_init and tree.resolved("bin/busybox") not in tree:
         raise SpecError(
             "the built-in init script needs busybox",
@@ -106,18 +114,32 @@ def _check_programs(own: Tree, template: Path, architecture: Architecture) -> No
             )
 
 
-def load_programs(spec: ComposeSpec, architecture: Architecture) -> tuple[Program, ...]:
+def load_programs(spec: ComposeSpec, architecture: Architecture) -> tuple[Loaded, ...]:
     """Read the programs that a composition names.
 
     :raises SpecError: a program cannot be read, or cannot run in the initramfs.
     :raises FormatError: a program or its package is damaged.
     """
     wanted = ((ProgramName.BUSYBOX, spec.busybox), (ProgramName.E2FSCK, spec.e2fsck))
-    return tuple(
-        load_program(name, read_file(path, name), str(path), architecture=architecture)
-        for name, path in wanted
-        if path is not None
+    return tuple(_load(name, file, architecture) for name, file in wanted if file is not None)
+
+
+def _load(name: ProgramName, file: InputFile, architecture: Architecture) -> Loaded:
+    data = read_file(file.path, name)
+    program = load_program(name, data, str(file.path), architecture=architecture)
+    origin = program.origin
+    item = Input(
+        role=name.value,
+        file=file.path.name,
+        sha256=origin.sha256,
+        source=file.source,
+        package=origin.package or "",
+        version=origin.version or "",
+        architecture=origin.architecture or program.architecture.name,
+        size=origin.size,
+        archive=file.archive,
     )
+    return Loaded(program, item)
 
 
 def _add_program(tree: Tree, program: Program, *, builtin_init: bool) -> None:
@@ -126,19 +148,6 @@ def _add_program(tree: Tree, program: Program, *, builtin_init: bool) -> None:
     for entry in program_entries(program, required=required, resolve=tree.resolved):
         if not isinstance(entry, Symlink) or entry.path not in tree:
             tree.add(entry)
-
-
-def _program_input(program: Program) -> Input:
-    origin = program.origin
-    return Input(
-        role=program.name.value,
-        file=origin.name.rpartition("/")[2],
-        sha256=origin.sha256,
-        source="local file",
-        package=origin.package or "",
-        version=origin.version or "",
-        architecture=origin.architecture or program.architecture.name,
-    )
 
 
 def _tree_digest(tree: Tree) -> str:

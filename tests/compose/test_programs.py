@@ -35,7 +35,9 @@ def test_program_file() -> None:
     assert program.name is ProgramName.BUSYBOX
     assert program.content == BUSYBOX
     assert program.architecture is AMD64
-    assert program.origin == Origin(name="bb", kind=SourceKind.PROGRAM, sha256=digest(BUSYBOX))
+    assert program.origin == Origin(
+        name="bb", kind=SourceKind.PROGRAM, sha256=digest(BUSYBOX), size=len(BUSYBOX)
+    )
 
 
 @pytest.mark.parametrize("path", ["bin/busybox", "usr/bin/busybox", "sbin/busybox.static"])
@@ -48,6 +50,7 @@ def test_busybox_of_a_deb(path: str) -> None:
         name="b.deb",
         kind=SourceKind.DEB,
         sha256=digest(data),
+        size=len(data),
         path=path,
         package="busybox-static",
         version="1:1.37.0-6",
@@ -66,6 +69,7 @@ def test_busybox_of_an_apk() -> None:
         name="b.apk",
         kind=SourceKind.APK,
         sha256=digest(data),
+        size=len(data),
         path="bin/busybox.static",
         package="busybox-static",
         version="1.37.0-r14",
