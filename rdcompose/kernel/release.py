@@ -123,6 +123,20 @@ _TABLE: Final = (
 
 ARCHITECTURES: Final[Mapping[str, Architecture]] = {row.name: row for row in _TABLE}
 
+# What uname -m prints, where Debian calls it otherwise; of a 32-bit ARM the newest.
+_UNAME: Final = {
+    "x86_64": "amd64",
+    "aarch64": "arm64",
+    "armv7l": "armhf",
+    "armv8l": "armhf",
+    "armv6l": "armel",
+    "armv5tel": "armel",
+    "i686": "i386",
+    "i586": "i386",
+    "ppc64le": "ppc64el",
+    "loongarch64": "loong64",
+}
+
 # Every flavour of Debian 11 to 13 and of Raspberry Pi OS that names one architecture.
 # MIPS boards (octeon, loongson-3, …) exist in several and are left out.
 FLAVOURS: Final[Mapping[str, str]] = {
@@ -201,6 +215,12 @@ def architecture_by_name(name: str) -> Architecture:
         f"{name!r} is no architecture that is known here",
         hint="Known are " + ", ".join(ARCHITECTURES) + ".",
     )
+
+
+def architecture_of_machine(machine: str) -> Architecture | None:
+    """Return the architecture of a host by what ``uname -m`` prints there."""
+    name = _UNAME.get(machine, machine)
+    return ARCHITECTURES.get(name)
 
 
 def architectures_of_elf(

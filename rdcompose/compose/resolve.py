@@ -1,0 +1,206 @@
+"""From what a user calls a kernel to the package of it, and to the programs beside it.
+
+Debian names the package of a kernel ``linux-image-RELEASE``; a metapackage
+``linux-image-FLAVOUR`` depends on the newest one of its suite. Of kernels that Debian
+signs for Secure Boot there is a twin ``…-unsigned`` with the same modules, which comes
+first while a new version waits for its signature.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from rdcompose.archive.search import Found, newest
+from rdcompose.archive.suites import base_suite, family, guess_suites, other_suites
+from rdcompose.archive.version import version_key
+from rdcompose.errors import FetchError, NotFoundError
+from rdcompose.kernel.release import (
+    architecture_of_release,
+    flavour_architecture,
+    flavour_of_release,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from rdcompose.archive.history import History
+    from rdcompose.archive.packages import Package
+    from rdcompose.archive.repository import Suite
+    from rdcompose.archive.search import Archive
+    from rdcompose.kernel.release import Architecture
+
+PREFIX: Final = "linux-image-"
+_UNSIGNED: Final = "-unsigned"
+# Debug files, and what the signing service is fed with.
+_NO_IMAGES: Final = ("-dbg", "-signed-template")
+_KERNEL_DEPENDENCY: Final = re.compile(r"(?:^|[,|])\s*(linux-image-[^\s,|(]+)")
+# Names that a message about a wrong one suggests.
+_SUGGESTIONS: Final = 4
+
+
+class KernelRow(NamedTuple):
+    """A kernel that a suite has."""
+
+    release: str
+    found: Found
+
+
+def architecture_of_name(name: str) -> Architecture | None:
+    """Return the architecture that a release, flavour or package name tells."""
+    plain = name.removeprefix(PREFIX).removesuffix(_UNSIGNED)
+    return flavour_architecture(plain) or architecture_of_release(plain)
+
+
+def kernels(suites: Iterable[Suite], architecture: str) -> list[KernelRow]:
+    """List the kernels of suites, each once per suite, newest package version first."""
+    rows = [
+        KernelRow(_release(found.package.name), found)
+        for suite in suites
+        for found in _images(suite, architecture)
+    ]
+    # By release for equal versions: all flavours of a version are built together.
+    rows.sort(key=lambda row: row.release)
+    rows.sort(key=lambda row: version_key(row.found.package.version), reverse=True)
+    return rows
+
+
+def _images(suite: Suite, architecture: str) -> Iterator[Found]:
+    """Yield the packages with kernels: no metapackages, no debug files, no unsigned twins."""
+    packages = [
+        package
+        for package in suite.matching(PREFIX, architecture)
+        if package.name[len(PREFIX) :][:1].isdigit()
+        and not package.name.endswith(_NO_IMAGES)
+        and _dependency(package) is None
+    ]
+    names = {package.name for package in packages}
+    for package in packages:
+        if not (package.name.endswith(_UNSIGNED) and package.name.removesuffix(_UNSIGNED) in names):
+            yield Found(package=package, suite=suite)
+
+
+def _release(package: str) -> str:
+    return package.removeprefix(PREFIX).removesuffix(_UNSIGNED)
+
+
+def _dependency(package: Package) -> str | None:
+    """Return the kernel that a metapackage depends on, ``None`` for a kernel itself."""
+    found = _KERNEL_DEPENDENCY.search(package.depends)
+    return found[1] if found else None
+
+
+def resolve_kernel(
+    name: str, architecture: Architecture, archive: Archive, history: History | None
+) -> Found:
+    """Find the package of a kernel by release, flavour or package name.
+
+    A flavour is looked for in the suite asked for. A release is looked for there, then in
+    all other suites of the archive, then in what the snapshot service remembers, if
+    ``history`` is given.
+
+    :raises NotFoundError: there is none; the message says what there is.
+    :raises FetchError: a suite that must be searched cannot be fetched.
+    :raises TrustError: it is not signed as it must be.
+    """
+    wanted = name.removeprefix(PREFIX)
+    is_release = wanted[:1].isdigit()
+    first = archive.configured() if is_release else archive.family(archive.suite)
+    found = _in_suites(wanted, architecture.name, first)
+    if found is None and is_release:
+        found = _elsewhere(wanted, architecture.name, archive)
+    if found is not None:
+        return found
+    beyond = ""
+    if is_release:
+        beyond = ", nor in its other suites"
+        if history is not None:
+            try:
+                found = _in_history(wanted, architecture.name, history)
+            except FetchError as error:
+                beyond += f"; the snapshot service did not answer: {error.message}"
+            else:
+                beyond += ", and the snapshot service never had it"
+    if found is not None:
+        return found
+    raise _not_found(wanted, architecture, archive, first, beyond)
+
+
+def _in_suites(wanted: str, architecture: str, suites: Iterable[Suite]) -> Found | None:
+    suites = tuple(suites)
+    found = _image(PREFIX + wanted, architecture, suites)
+    if found is not None and (kernel := _dependency(found.package)) is not None:
+        # A metapackage of a suite in the middle of an update may be ahead of its kernel.
+        found = _image(kernel, architecture, suites)
+    return found or _newest_of_flavour(wanted, architecture, suites)
+
+
+def _image(package: str, architecture: str, suites: tuple[Suite, ...]) -> Found | None:
+    return newest(package, architecture, suites) or newest(
+        package + _UNSIGNED, architecture, suites
+    )
+
+
+def _newest_of_flavour(wanted: str, architecture: str, suites: tuple[Suite, ...]) -> Found | None:
+    """Return the newest kernel of a flavour that has no metapackage."""
+    rows = kernels(suites, architecture)
+    return next((row.found for row in rows if flavour_of_release(row.release) == wanted), None)
+
+
+def _elsewhere(wanted: str, architecture: str, archive: Archive) -> Found | None:
+    """Look where it was found before, then in all other suites, likely ones first."""
+    for name in (PREFIX + wanted, PREFIX + wanted + _UNSIGNED):
+        if (found := archive.recall(name, architecture)) is not None:
+            return found
+    likely = [suite for guess in guess_suites(wanted) for suite in family(guess)]
+    rest = [name for name in other_suites() if name not in likely]
+    for names in (likely, rest):
+        for suite in archive.suites(names):
+            if (found := _image(PREFIX + wanted, architecture, (suite,))) is not None:
+                archive.remember(found)
+                return found
+    return None
+
+
+def _in_history(wanted: str, architecture: str, history: History) -> Found | None:
+    name = PREFIX + wanted
+    return history.find(name, architecture) or history.find(name + _UNSIGNED, architecture)
+
+
+def _not_found(
+    wanted: str,
+    architecture: Architecture,
+    archive: Archive,
+    suites: Iterable[Suite],
+    beyond: str,
+) -> NotFoundError:
+    """Return the error that says where it was looked for, and what there is instead."""
+    here = list(dict.fromkeys(row.release for row in kernels(suites, architecture.name)))
+    flavours = {flavour for release in here if (flavour := flavour_of_release(release))}
+    near = difflib.get_close_matches(wanted, [*here, *sorted(flavours)], _SUGGESTIONS, 0.5)
+    where = f"in {', '.join(suite.name for suite in suites)} of {archive.place.description}"
+    message = f"no kernel {wanted} for {architecture.name} {where}{beyond}"
+    hint = (
+        f"available here: {', '.join(near or here[:_SUGGESTIONS])}"
+        if here
+        else (f"these suites have no kernels for {architecture.name}: name another with --suite")
+    )
+    if archive.troubles:
+        message += f"; not searched: {'; '.join(archive.troubles)}"
+    return NotFoundError(message, hint=hint)
+
+
+def resolve_program(package: str, kernel_suite: str, architecture: str, archive: Archive) -> Found:
+    """Find the package of a program in the release of Debian that a kernel is of.
+
+    :raises NotFoundError: it has none.
+    """
+    suite = base_suite(kernel_suite)
+    found = newest(package, architecture, archive.family(suite))
+    if found is None:
+        raise NotFoundError(
+            f"no package {package} for {architecture} in {suite} of {archive.place.description}",
+            hint=f"give the program, or 'none', with --{package.removesuffix('-static')}",
+        )
+    return found
