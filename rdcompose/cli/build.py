@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from rdcompose.cli.acquire import KERNEL, Acquired, acquire
 from rdcompose.cli.environment import source_date_epoch
 from rdcompose.cli.terminal import progress, size_text, table
-from rdcompose.compose.inputs import Input
+from rdcompose.compose.inputs import Input, InputFile
+from rdcompose.compose.lock import Lock, read_lock
 from rdcompose.compose.plan import Plan, make_plan
 from rdcompose.compose.spec import Codec, ComposeSpec, DiskFormat, DiskMode
 from rdcompose.errors import RdcomposeError, SpecError, UsageError
@@ -24,46 +26,69 @@ from rdcompose.outputs import Result, write_outputs
 if TYPE_CHECKING:
     import argparse
     import io
+    from collections.abc import Mapping
+    from pathlib import Path
+
+
+# Named as the manifest names them.
+_OPTIONS: Final = ("profile", "compress", "disk", "disk-format", "disk-compress")
+_DEFAULTS: Final = {"profile": "minivm", "disk": "remaining", "disk-format": "qcow2"}
 
 
 def build(arguments: argparse.Namespace) -> int:
     """Run the command; returns the exit status."""
     started = time.monotonic()
-    spec = _spec(arguments)
+    lock = None if arguments.locked is None else read_lock(arguments.locked)
+    options = _options(arguments, lock)
     shown = not (arguments.quiet or arguments.no_progress)
-    package, kernel = _read_kernel(arguments.kernel, threads=arguments.threads, shown=shown)
+    acquired = acquire(arguments, lock, shown=shown)
+    spec = _spec(arguments, options, acquired, lock)
+    package, kernel = _read_kernel(acquired.kernel, threads=arguments.threads, shown=shown)
     with progress("composing", shown=shown):
         plan = make_plan(package, kernel, spec)
+        if lock is not None:
+            lock.check(plan.inputs)
         result = write_outputs(plan, arguments.output, threads=arguments.threads)
     if arguments.json:
         print(json.dumps(_summary(result, arguments.output), indent=2, ensure_ascii=False))
     elif not arguments.quiet:
-        _report(plan, result, package, seconds=time.monotonic() - started)
+        _report(plan, result, kernel, seconds=time.monotonic() - started)
     if arguments.verbose:
         for note in plan.notes:
             print(f"note: {note}", file=sys.stderr)
     return 0
 
 
-def _spec(arguments: argparse.Namespace) -> ComposeSpec:
-    mode = DiskMode(arguments.disk)
+def _options(arguments: argparse.Namespace, lock: Lock | None) -> dict[str, str]:
+    """Return what was asked for, else what the lock was made with, else the defaults."""
+    options = _DEFAULTS | (lock.options if lock is not None else {})
+    asked = ((name, getattr(arguments, name.replace("-", "_"))) for name in _OPTIONS)
+    return options | {name: value for name, value in asked if value is not None}
+
+
+def _spec(
+    arguments: argparse.Namespace,
+    options: Mapping[str, str],
+    acquired: Acquired,
+    lock: Lock | None,
+) -> ComposeSpec:
+    mode = DiskMode(options["disk"])
     if mode is DiskMode.NONE and arguments.disk_compress is not None:
         raise UsageError("--disk-compress has no meaning with --disk none")
+    epoch = source_date_epoch()
+    if epoch is None and lock is not None:
+        epoch = lock.timestamp
     return ComposeSpec(
-        profile=arguments.profile,
+        profile=options["profile"],
         template=arguments.template,
-        busybox=_program(arguments.busybox),
-        e2fsck=_program(arguments.e2fsck),
-        compress=_codec("--compress", arguments.compress),
+        busybox=acquired.busybox,
+        e2fsck=acquired.e2fsck,
+        compress=_codec("--compress", options.get("compress")),
         disk=mode,
-        disk_format=DiskFormat(arguments.disk_format),
-        disk_compress=_codec("--disk-compress", arguments.disk_compress),
-        epoch=source_date_epoch(),
+        disk_format=DiskFormat(options["disk-format"]),
+        disk_compress=_codec("--disk-compress", options.get("disk-compress")),
+        epoch=epoch,
     )
-
-
-def _program(text: str) -> Path | None:
-    return None if text == "none" else Path(text)
 
 
 def _codec(option: str, text: str | None) -> Codec | None:
@@ -78,7 +103,8 @@ def _codec(option: str, text: str | None) -> Codec | None:
     return codec
 
 
-def _read_kernel(path: Path, *, threads: int, shown: bool) -> tuple[KernelPackage, Input]:
+def _read_kernel(file: InputFile, *, threads: int, shown: bool) -> tuple[KernelPackage, Input]:
+    path = file.path
     try:
         with (
             path.open("rb") as stream,
@@ -89,18 +115,21 @@ def _read_kernel(path: Path, *, threads: int, shown: bool) -> tuple[KernelPackag
             digest = beside.submit(_digest, again)
             package = read_package(stream, threads=threads, progress=advance)
             sha256 = digest.result()
+            size = stream.seek(0, os.SEEK_END)
     except OSError as error:
         raise SpecError(f"cannot read the kernel package {path}: {error.strerror}") from error
     except RdcomposeError as error:
         raise type(error)(f"{path}: {error.message}", hint=error.hint) from error
     return package, Input(
-        role="kernel",
+        role=KERNEL,
         file=path.name,
         sha256=sha256,
-        source="local file",
+        source=file.source,
         package=package.package,
         version=package.version,
         architecture=package.architecture.name,
+        size=size,
+        archive=file.archive,
     )
 
 
@@ -130,11 +159,12 @@ def _summary(result: Result, directory: Path) -> dict[str, object]:
     }
 
 
-def _report(plan: Plan, result: Result, package: KernelPackage, *, seconds: float) -> None:
+def _report(plan: Plan, result: Result, kernel: Input, *, seconds: float) -> None:
     disk = plan.disk
+    origin = f" of {kernel.archive.suite}" if kernel.archive is not None else ""
     remarks = {
         f"initramfs-{plan.release}": f"{len(plan.selection.ramdisk)} modules, {plan.compression}",
-        f"{plan.image_name}-{plan.release}": f"{package.package} {package.version}",
+        f"{plan.image_name}-{plan.release}": f"{kernel.package} {kernel.version}{origin}",
     }
     if disk is not None:
         remarks[f"modules-{plan.release}.{disk.format.value}"] = (

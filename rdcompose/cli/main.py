@@ -59,6 +59,14 @@ def _run(arguments: argparse.Namespace) -> int:
         from rdcompose.cli.build import build
 
         return build(arguments)
+    if arguments.command == "kernels":
+        from rdcompose.cli.kernels import list_kernels
+
+        return list_kernels(arguments)
+    if arguments.command.startswith("update-"):
+        from rdcompose.cli.update import update
+
+        return update(arguments)
     if arguments.command == "cache":
         from rdcompose.cli.cache import cache
 

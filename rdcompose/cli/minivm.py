@@ -8,15 +8,12 @@ from typing import TYPE_CHECKING, Final
 
 from rdcompose.cli.environment import source_date_epoch
 from rdcompose.cli.terminal import size_text
-from rdcompose.compose.inputs import read_file
 from rdcompose.compose.minivm import INITRAMFS_COMPRESSION, minivm_disk, minivm_initramfs
-from rdcompose.compose.programs import ProgramName, load_program
 from rdcompose.compose.spec import DiskFormat
-from rdcompose.errors import OutputError, SpecError
+from rdcompose.errors import OutputError
 from rdcompose.kernel.directory import read_module_directory
 from rdcompose.outputs import initramfs_bytes, write_disk
 from rdcompose.publish import Publication
-from rdcompose.update import update_template
 
 if TYPE_CHECKING:
     import argparse
@@ -74,35 +71,7 @@ def _modules(release: str) -> tuple[ModuleTree, int]:
     return modules, newest if epoch is None else epoch
 
 
-def update(arguments: argparse.Namespace) -> int:
-    """``update-busybox`` and ``update-e2fsck``."""
-    name = ProgramName(arguments.command.removeprefix("update-"))
-    template: Path = arguments.template
-    if not template.is_dir():
-        raise SpecError(f"there is no template directory {template}")
-    source = arguments.source or _find(name)
-    program = load_program(name, read_file(source, name), str(source), architecture=None)
-    links = update_template(template, program)
-    version = f" {program.origin.version}" if program.origin.version else ""
-    print(f"{template}: {name}{version} for {program.architecture.name}, {links} links")
-    return 0
-
-
-def _find(name: ProgramName) -> Path:
-    """Return the newest package of a program in the current directory."""
-    found = [path for suffix in ("deb", "apk") for path in Path().glob(f"{name}-static*.{suffix}")]
-    if not found:
-        raise SpecError(
-            f"there is no {name}-static package in this directory",
-            hint=f"name a program file, .deb or .apk; Debian's comes with: "
-            f"apt-get download {name}-static",
-        )
-    return max(found, key=lambda path: (path.stat().st_mtime, path.name))
-
-
 COMMANDS: Final[Mapping[str, Callable[[argparse.Namespace], int]]] = {
     "mkinitramfs": mkinitramfs,
     "modules2qcow2": modules2qcow2,
-    "update-busybox": update,
-    "update-e2fsck": update,
 }

@@ -8,13 +8,17 @@ from pathlib import Path
 from typing import Final
 
 from rdcompose import __version__
+from rdcompose.cli.archive_options import add_archive_options
 
 _EPILOG: Final = """\
 exit status: 0 done, 1 it could not be done (one clear message), 2 wrong usage,
 130 interrupted
 """
 
-_PROGRAM: Final = "program file, Debian .deb or Alpine .apk; 'none' to do without"
+_PROGRAM: Final = (
+    "program file, Debian .deb or Alpine .apk; 'none' to do without (default: the template's, "
+    "else Debian's)"
+)
 _COMPRESSORS: Final = "zstd, gzip, xz, lz4 or none"
 
 
@@ -29,6 +33,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"rdcompose {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     _add_build(commands)
+    _add_kernels(commands)
     _add_minivm(commands)
     _add_cache(commands)
     return parser
@@ -41,7 +46,13 @@ def _add_build(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         description="Write vmlinuz-R, initramfs-R, modules-R.qcow2, config-R, manifest-R.json "
         "and SHA256SUMS, where R is the release of the kernel package; all of them or none.",
     )
-    parser.add_argument("kernel", metavar="KERNEL", type=Path, help="a linux-image .deb file")
+    parser.add_argument(
+        "kernel",
+        metavar="KERNEL",
+        nargs="?",
+        help="a release (6.1.0-18-cloud-amd64), a flavour for the newest of it (cloud-amd64), "
+        "or a linux-image .deb file",
+    )
     parser.add_argument(
         "-o",
         "--output",
@@ -50,9 +61,47 @@ def _add_build(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         default=Path(),
         help="where the files go (default: the current directory)",
     )
+    parser.add_argument(
+        "--arch",
+        metavar="ARCH",
+        help="Debian's name of the architecture, where the name of the kernel does not tell",
+    )
+    parser.add_argument(
+        "--locked",
+        metavar="FILE",
+        type=Path,
+        help="use exactly the inputs that this manifest-R.json names, or fail",
+    )
     _add_content(parser)
     _add_format(parser)
+    add_archive_options(parser)
     _add_common(parser)
+
+
+def _add_kernels(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser(
+        "kernels",
+        help="list the kernels that the archive offers",
+        description="List release, size, package version, suites and date of the suite's state, "
+        "newest first.",
+    )
+    parser.add_argument(
+        "pattern",
+        metavar="PATTERN",
+        nargs="?",
+        help="part of a release, or a shell pattern for all of it",
+    )
+    parser.add_argument(
+        "--arch",
+        metavar="ARCH",
+        help="Debian's name of the architecture (default: what the pattern tells, else this "
+        "machine's)",
+    )
+    parser.add_argument("--all", action="store_true", help="list all suites of the archive")
+    add_archive_options(parser)
+    group = parser.add_argument_group("how it runs")
+    _add_talk(group)
+    _add_json(group)
 
 
 def _add_content(parser: argparse.ArgumentParser) -> None:
@@ -60,7 +109,6 @@ def _add_content(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--profile",
         metavar="NAME|DIR",
-        default="minivm",
         help="module lists: minivm, virtio, generic or a directory with modules.ramfs and "
         "modules.autoload (default: minivm)",
     )
@@ -71,8 +119,8 @@ def _add_content(parser: argparse.ArgumentParser) -> None:
         help="files for the initramfs: replaces the built-in template if it has an init, "
         "else is laid over it",
     )
-    group.add_argument("--busybox", metavar="FILE|none", required=True, help=_PROGRAM)
-    group.add_argument("--e2fsck", metavar="FILE|none", required=True, help=_PROGRAM)
+    group.add_argument("--busybox", metavar="FILE|none", help=_PROGRAM)
+    group.add_argument("--e2fsck", metavar="FILE|none", help=_PROGRAM)
 
 
 def _add_format(parser: argparse.ArgumentParser) -> None:
@@ -86,14 +134,12 @@ def _add_format(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--disk",
         choices=("remaining", "all", "none"),
-        default="remaining",
         help="modules on the disk: those the initramfs does not hold, all, or no disk "
         "(default: remaining)",
     )
     group.add_argument(
         "--disk-format",
         choices=("qcow2", "squashfs"),
-        default="qcow2",
         help="container of the disk's squashfs (default: qcow2)",
     )
     group.add_argument(
@@ -112,9 +158,17 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
         default=len(os.sched_getaffinity(0)),
         help="threads to use; never changes the output (default: one a processor)",
     )
+    _add_talk(group)
+    _add_json(group)
+
+
+def _add_json(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--json", action="store_true", help="print the result as JSON")
+
+
+def _add_talk(group: argparse._ArgumentGroup) -> None:
     group.add_argument("-q", "--quiet", action="store_true", help="print errors only")
     group.add_argument("-v", "--verbose", action="store_true", help="print every note")
-    group.add_argument("--json", action="store_true", help="print the result as JSON")
     group.add_argument("--no-progress", action="store_true", help="show no progress")
 
 
@@ -158,7 +212,12 @@ def _add_minivm(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
             metavar="FILE",
             nargs="?",
             type=Path,
-            help=f"program file, .deb or .apk (default: {program}-static in the current directory)",
+            help="program file, .deb or .apk (default: Debian's package)",
+        )
+        update.add_argument(
+            "--arch",
+            metavar="ARCH",
+            help="architecture (default: that of the program in the template, else this machine's)",
         )
         update.add_argument(
             "--template",
@@ -167,6 +226,8 @@ def _add_minivm(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
             default=Path("ramdisk-template"),
             help="default: ramdisk-template",
         )
+        add_archive_options(update)
+        _add_talk(update.add_argument_group("how it runs"))
 
 
 def _positive_size(text: str) -> int:

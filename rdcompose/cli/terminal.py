@@ -8,7 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
 
 Advance = Callable[[int, int], None]
 
@@ -50,3 +55,70 @@ def table(rows: Sequence[Sequence[str]]) -> str:
         ]
         lines.append("  ".join(cells).rstrip())
     return "\n".join(lines)
+
+
+@contextlib.contextmanager
+def transfers(*, shown: bool) -> Iterator[Callable[[str], Advance]]:
+    """Show downloads while the body runs: asked with a file's name, returns what advances it.
+
+    Each has a line of its own with size, rate and time left. Nothing is drawn before the
+    first byte arrives.
+    """
+    if not (shown and sys.stderr.isatty()):
+        yield lambda _name: lambda _done, _total: None
+        return
+    board = _Transfers()
+    try:
+        yield board.watch
+    finally:
+        board.close()
+
+
+class _Transfers:
+    """Bars that appear with the first download; used from several threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._progress: Progress | None = None
+
+    def watch(self, name: str) -> Advance:
+        task: TaskID | None = None
+
+        def advance(done: int, total: int) -> None:
+            nonlocal task
+            with self._lock:
+                if self._progress is None:
+                    self._progress = _download_bars()
+                    self._progress.start()
+                if task is None:
+                    # What an earlier run left is no part of the rate.
+                    task = self._progress.add_task(name, total=total, completed=done)
+            self._progress.update(task, completed=done, total=total)
+
+        return advance
+
+    def close(self) -> None:
+        if self._progress is not None:
+            self._progress.stop()
+
+
+def _download_bars() -> Progress:
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+        TransferSpeedColumn,
+    )
+
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )

@@ -290,6 +290,7 @@ def test_the_manifest_tells_inputs_choices_and_outputs(shop: Workshop) -> None:
         "role": "kernel",
         "file": "kernel.deb",
         "sha256": hashlib.sha256(kernel).hexdigest(),
+        "size": len(kernel),
         "source": "local file",
         "package": f"linux-image-{RELEASE}",
         "version": "6.1.99-1",

@@ -1,0 +1,61 @@
+"""``rdcompose.toml`` in the current directory: where packages come from."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any, Final
+
+from rdcompose.errors import SpecError
+
+PROJECT_FILE: Final = Path("rdcompose.toml")
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Project:
+    """What the file sets; a keyring is relative to the file's directory."""
+
+    mirror: tuple[str, ...] = ()
+    suite: str | None = None
+    keyring: Path | None = None
+
+
+def read_project(path: Path = PROJECT_FILE) -> Project:
+    """Read the project file; without one nothing is set.
+
+    :raises SpecError: it cannot be read, is no TOML, or has a key or value that is not known.
+    """
+    import tomllib
+
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return Project()
+    except OSError as error:
+        raise SpecError(f"cannot read {path}: {error.strerror}") from error
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SpecError(f"{path}: {error}", hint="the file must be TOML, in UTF-8") from error
+    known = [field.name for field in dataclasses.fields(Project)]
+    for key in data:
+        if key not in known:
+            raise SpecError(f"{path}: unknown key {key!r}", hint=f"known are {', '.join(known)}")
+    keyring = _text(path, data, "keyring")
+    return Project(
+        mirror=_mirrors(path, data.get("mirror", [])),
+        suite=_text(path, data, "suite"),
+        keyring=None if keyring is None else path.parent / keyring,
+    )
+
+
+def _text(path: Path, data: dict[str, Any], key: str) -> str | None:
+    value = data.get(key)
+    if value is None or (isinstance(value, str) and value):
+        return value
+    raise SpecError(f"{path}: {key} = {value!r} is no text")
+
+
+def _mirrors(path: Path, value: object) -> tuple[str, ...]:
+    rows = [value] if isinstance(value, str) else value
+    if not isinstance(rows, list) or not all(isinstance(row, str) and row for row in rows):
+        raise SpecError(f"{path}: mirror = {value!r} is neither an address nor a list of them")
+    return tuple(rows)
