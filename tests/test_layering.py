@@ -41,6 +41,7 @@ IMPURE: Final = {
 # Who may open sockets and run programs.
 PLACES: Final = {
     "requests": {"archive/fetch.py"},
+    "urllib3": {"archive/fetch.py", "archive/failures.py"},
     "urllib.request": set[str](),
     "http.client": set[str](),
     "socket": set[str](),
@@ -158,5 +159,6 @@ def test_start_loads_no_heavy_library() -> None:
         [sys.executable, "-c", script], cwd=TOP, capture_output=True, text=True, check=True
     )
     heavy = {"libarchive", "elftools", "zstandard", "lz4", "requests", "rich", "asyncio", "http"}
+    heavy |= {"pysequoia", "platformdirs", "urllib3", "tomllib"}
     assert heavy & set(done.stderr.split()) == set()
     assert "usage" in done.stdout

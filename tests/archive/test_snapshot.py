@@ -18,8 +18,8 @@ from urllib.parse import unquote
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rdcompose.archive.fetch import Fetched, Validators
 
+from rdcompose.archive.fetch import Fetched, Validators
 from rdcompose.archive.snapshot import SERVICE, Snapshot, SnapshotFile, parse_timestamp
 from rdcompose.errors import FetchError, FormatError, NotFoundError, UsageError
 
