@@ -87,7 +87,7 @@ def _addresses(
             for source in archive.place.sources(wanted.suite):
                 yield f"{source.base}/{quote(wanted.path, safe=SAFE)}"
         elif wanted.package and wanted.architecture:
-            for suite in archive.configured():
+            for suite in archive.configured(wanted.architecture):
                 for package in suite.find(wanted.package, wanted.architecture):
                     if package.sha256 == wanted.sha256:
                         yield suite.url(package)

@@ -109,6 +109,11 @@ class Suite:
         """The codename, which stays the same when ``stable`` becomes ``oldstable``."""
         return self.release.codename or self.release.suite or self.source.suite
 
+    @property
+    def identity(self) -> tuple[str, str, str]:
+        """What two names of one suite have in common."""
+        return (self.source.base, self.release.label, self.name)
+
     def url(self, package: Package) -> str:
         """Address of a package's file."""
         return f"{self.source.base}/{quote(package.filename, safe=SAFE)}"
@@ -116,7 +121,7 @@ class Suite:
     def find(self, name: str, architecture: str) -> tuple[Package, ...]:
         """Return all versions of a package, newest first within each component."""
         found: list[Package] = []
-        for index in self._open_indexes(architecture):
+        for index in self.load(architecture):
             with self._named():
                 found.extend(index.find(name))
         return tuple(found)
@@ -124,7 +129,7 @@ class Suite:
     def matching(self, prefix: str, architecture: str) -> list[Package]:
         """Return all packages whose names begin so, in the order of the indexes."""
         found: list[Package] = []
-        for index in self._open_indexes(architecture):
+        for index in self.load(architecture):
             with self._named():
                 found.extend(index.matching(prefix))
         return found
@@ -139,8 +144,8 @@ class Suite:
                 f"{self.source.directory}: {error.message}", hint=error.hint
             ) from error
 
-    def _open_indexes(self, architecture: str) -> Iterator[PackageIndex]:
-        """Yield the index of each component; nothing for an architecture it does not have.
+    def load(self, architecture: str) -> tuple[PackageIndex, ...]:
+        """Fetch and open the index of each component; none for an architecture it lacks.
 
         :raises FetchError: one cannot be had.
         :raises TrustError: one is not what the signature covers.
@@ -149,8 +154,8 @@ class Suite:
             key = component, architecture
             if key not in self._indexes:
                 self._indexes[key] = self._open_index(component, architecture)
-            if (index := self._indexes[key]) is not None:
-                yield index
+        rows = (self._indexes[component, architecture] for component in self.source.components)
+        return tuple(index for index in rows if index is not None)
 
     def _open_index(self, component: str, architecture: str) -> PackageIndex | None:
         # Beside the newest state, the one that each index in the cache belongs to is kept:
@@ -314,7 +319,8 @@ def _checked(source: SuiteSource, access: Access, data: bytes) -> tuple[ReleaseF
 
 def _check_origin(source: SuiteSource, data: bytes) -> None:
     origin = _parsed(source, _text(data)).origin
-    if origin != "Debian":
+    # There is one more of Debian's own, "Debian Backports".
+    if origin.split(" ")[0] != "Debian":
         raise NotFoundError(f"{source.url} is of {origin or 'an unnamed vendor'}, not of Debian")
 
 

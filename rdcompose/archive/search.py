@@ -6,7 +6,6 @@ next search looks there before it goes through the whole archive again.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import functools
 from typing import TYPE_CHECKING
@@ -20,7 +19,7 @@ from rdcompose.errors import FetchError, NotFoundError, RdcomposeError
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from rdcompose.archive.packages import Package
     from rdcompose.archive.places import Place
@@ -50,8 +49,8 @@ class Archive:
     """The suites of one place.
 
     ``suites_asked`` are names for the suite that is meant: the first that exists counts.
-    ``keyring`` is for states of the archive that the snapshot service has. ``troubles`` says
-    what could not be searched and why, for the message when nothing was found.
+    ``keyring`` is for states of the archive that the snapshot service has. ``left_out`` has the
+    suites that could not be searched, and why.
     """
 
     def __init__(
@@ -66,54 +65,74 @@ class Archive:
         self.place = place
         self.keyring = keyring
         self.access = access
-        self.troubles: list[str] = []
+        self.left_out: dict[str, str] = {}
         self._suites_asked = suites_asked
         self._cancelled = cancelled
         self._opened: dict[str, Suite | RdcomposeError] = {}
+        self._loaded: dict[tuple[str, str], Suite | RdcomposeError] = {}
 
     @functools.cached_property
     def suite(self) -> str:
         """The name of the suite that is looked in first."""
         for name in self._suites_asked[:-1]:
-            with contextlib.suppress(NotFoundError):
-                self.family(name)
+            self._open([name])
+            if not isinstance(self._opened[name], NotFoundError):
                 return name
         return self._suites_asked[-1]
 
-    def family(self, suite: str) -> tuple[Suite, ...]:
-        """Return a suite with its security and updates suites, as far as these exist.
+    def family(self, suite: str, architecture: str) -> tuple[Suite, ...]:
+        """Return a suite with its security and updates suites, their indexes fetched.
+
+        Of these, one that does not exist is left out; of one that cannot be fetched the user is
+        warned.
 
         :raises NotFoundError: there is no such suite.
-        :raises FetchError: one of them cannot be fetched.
-        :raises TrustError: one of them is not signed as it must be.
+        :raises FetchError: it cannot be fetched.
+        :raises TrustError: one of them is not what a signature says.
         """
         names = family(suite)
-        self._open(names)
-        for name in names:
-            found = self._opened[name]
-            if isinstance(found, NotFoundError) and name == suite:
-                raise NotFoundError(
-                    f"no suite {suite} in {self.place.description}: {found.message}",
-                    hint=found.hint or "name another with --suite",
-                )
-            if isinstance(found, RdcomposeError) and not isinstance(found, NotFoundError):
-                raise found
-        return self._usable(names)
+        self._load(names, architecture)
+        found = {name: self._loaded[name, architecture] for name in names}
+        for name, result in found.items():
+            if not isinstance(result, RdcomposeError):
+                continue
+            if isinstance(result, NotFoundError):
+                if name == suite:
+                    raise NotFoundError(
+                        f"no suite {suite} in {self.place.description}: {result.message}",
+                        hint=result.hint or "name another with --suite",
+                    )
+            elif isinstance(result, FetchError) and name != suite:
+                self._leave_out(name, result)
+            else:
+                raise result
+        return _distinct(result for result in found.values() if isinstance(result, Suite))
 
-    def configured(self) -> tuple[Suite, ...]:
-        """Return the family of the suite asked for, then what else the place has configured."""
-        own = self.family(self.suite)
-        others = (suite for suite in self.suites(self.place.suites) if suite not in own)
-        return (*own, *others)
+    def configured(self, architecture: str) -> Iterator[Suite]:
+        """Yield the family of the suite asked for, then what else the place has configured."""
+        own = self.family(self.suite, architecture)
+        yield from own
+        for suite in self.suites(self.place.suites, architecture):
+            if suite not in own:
+                yield suite
 
-    def suites(self, names: Iterable[str]) -> tuple[Suite, ...]:
-        """Return the suites that exist and can be used; ``troubles`` tells of the others."""
+    def suites(self, names: Iterable[str], architecture: str) -> Iterator[Suite]:
+        """Yield suites that exist and can be used; the index of each is fetched in its turn.
+
+        ``left_out`` tells of those that cannot be used.
+        """
         names = tuple(dict.fromkeys(names))
-        for name in self._open(names):
-            found = self._opened[name]
-            if isinstance(found, RdcomposeError) and not isinstance(found, NotFoundError):
-                self.troubles.append(found.message)
-        return self._usable(names)
+        self._open(names)
+        known: set[tuple[str, str, str]] = set()
+        for name in names:
+            self._load([name], architecture)
+            result = self._loaded[name, architecture]
+            if isinstance(result, Suite):
+                if result.identity not in known:
+                    known.add(result.identity)
+                    yield result
+            elif not isinstance(result, NotFoundError):
+                self.left_out.setdefault(name, result.message)
 
     def remember(self, found: Found) -> None:
         """Note where a package is, for :meth:`recall`."""
@@ -131,20 +150,34 @@ class Archive:
             return None
         suite, base = document.meta["suite"], document.meta.get("base")
         if base is None:
-            return newest(name, architecture, self.suites([suite]))
+            return newest(name, architecture, self.suites([suite], architecture))
         source = SuiteSource(base=base, suite=suite, keyring=self.keyring, pinned=True)
         try:
             return newest(name, architecture, [open_suite(source, self.access)])
         except RdcomposeError as error:
-            self.troubles.append(error.message)
+            self.left_out[base] = error.message
             return None
 
-    def _open(self, names: Sequence[str]) -> list[str]:
-        """Open what is not open yet, side by side; returns the names of these."""
+    def _leave_out(self, name: str, error: FetchError) -> None:
+        if name not in self.left_out:
+            self.left_out[name] = error.message
+            self.access.warn(
+                f"left out, though newer versions may be there: {name}: {error.message}"
+            )
+
+    def _open(self, names: Sequence[str]) -> None:
+        """Open suites that are not open yet, side by side."""
         new = [name for name in names if name not in self._opened]
         jobs = [functools.partial(self._attempt, name) for name in new]
         self._opened.update(zip(new, run_together(jobs, self._cancelled), strict=True))
-        return new
+
+    def _load(self, names: Sequence[str], architecture: str) -> None:
+        """Fetch the indexes of suites for an architecture, side by side."""
+        self._open(names)
+        new = [name for name in names if (name, architecture) not in self._loaded]
+        jobs = [functools.partial(_load, self._opened[name], architecture) for name in new]
+        for name, result in zip(new, run_together(jobs, self._cancelled), strict=True):
+            self._loaded[name, architecture] = result
 
     def _attempt(self, name: str) -> Suite | RdcomposeError:
         """Open a suite at the first address that has it."""
@@ -160,14 +193,22 @@ class Archive:
                 return error
         return failure
 
-    def _usable(self, names: Iterable[str]) -> tuple[Suite, ...]:
-        """Return opened suites; one with two names (``stable``, ``trixie``) once."""
-        found: dict[tuple[str, str, str], Suite] = {}
-        for name in names:
-            suite = self._opened[name]
-            if isinstance(suite, Suite):
-                found.setdefault((suite.release.label, suite.name, suite.source.base), suite)
-        return tuple(found.values())
+
+def _load(suite: Suite | RdcomposeError, architecture: str) -> Suite | RdcomposeError:
+    if isinstance(suite, Suite):
+        try:
+            suite.load(architecture)
+        except RdcomposeError as error:
+            return error
+    return suite
+
+
+def _distinct(suites: Iterable[Suite]) -> tuple[Suite, ...]:
+    """Return each suite once; one can have two names (``stable``, ``trixie``)."""
+    found: dict[tuple[str, str, str], Suite] = {}
+    for suite in suites:
+        found.setdefault(suite.identity, suite)
+    return tuple(found.values())
 
 
 def newest(name: str, architecture: str, suites: Iterable[Suite]) -> Found | None:

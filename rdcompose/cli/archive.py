@@ -84,12 +84,16 @@ def archive_session(arguments: argparse.Namespace, *, shown: bool) -> Iterator[S
             cancelled=cancelled,
         )
         asked = not (arguments.no_snapshot or arguments.offline or arguments.snapshot)
-        yield Session(
-            archive=archive,
-            history=History(snapshot, archive) if asked else None,
-            snapshot=snapshot if asked else None,
-            cancelled=cancelled,
-        )
+        try:
+            yield Session(
+                archive=archive,
+                history=History(snapshot, archive) if asked else None,
+                snapshot=snapshot if asked else None,
+                cancelled=cancelled,
+            )
+        finally:
+            for name, reason in archive.left_out.items() if arguments.verbose else ():
+                print(f"note: left out: {name}: {reason}", file=sys.stderr)
 
 
 def _check(arguments: argparse.Namespace) -> None:

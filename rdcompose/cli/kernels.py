@@ -32,11 +32,10 @@ def list_kernels(arguments: argparse.Namespace) -> int:
     architecture = host_architecture(arguments.arch, arguments.pattern)
     shown = not (arguments.quiet or arguments.no_progress)
     with archive_session(arguments, shown=shown) as session:
-        suites = _suites(session, everywhere=arguments.all)
+        suites = _suites(session, architecture.name, everywhere=arguments.all)
         rows = _merged(kernels(suites, architecture.name))
-        troubles = session.archive.troubles
-    for trouble in troubles:
-        print(f"rdcompose: warning: left out: {trouble}", file=sys.stderr)
+        if arguments.all and (left_out := session.archive.left_out):
+            session.archive.access.warn(f"left out, -v tells why: {', '.join(left_out)}")
     found = [row for row in rows if _matches(row["release"], arguments.pattern)]
     if arguments.json:
         print(json.dumps(found, indent=2))
@@ -73,11 +72,12 @@ def host_architecture(option: str | None, name: str | None) -> Architecture:
     return own
 
 
-def _suites(session: Session, *, everywhere: bool) -> tuple[Suite, ...]:
+def _suites(session: Session, architecture: str, *, everywhere: bool) -> tuple[Suite, ...]:
     archive = session.archive
     if not everywhere:
-        return archive.family(archive.suite)
-    return archive.suites((*family(archive.suite), *archive.place.suites, *other_suites()))
+        return archive.family(archive.suite, architecture)
+    names = (*family(archive.suite), *archive.place.suites, *other_suites())
+    return tuple(archive.suites(names, architecture))
 
 
 def _merged(rows: Iterable[KernelRow]) -> list[dict[str, Any]]:

@@ -106,25 +106,34 @@ def resolve_kernel(
     """
     wanted = name.removeprefix(PREFIX)
     is_release = wanted[:1].isdigit()
-    first = archive.configured() if is_release else archive.family(archive.suite)
-    found = _in_suites(wanted, architecture.name, first)
-    if found is None and is_release:
-        found = _elsewhere(wanted, architecture.name, archive)
-    if found is not None:
-        return found
-    beyond = ""
     if is_release:
-        beyond = ", nor in its other suites"
-        if history is not None:
-            try:
-                found = _in_history(wanted, architecture.name, history)
-            except FetchError as error:
-                beyond += f"; the snapshot service did not answer: {error.message}"
-            else:
-                beyond += ", and the snapshot service never had it"
-    if found is not None:
-        return found
-    raise _not_found(wanted, architecture, archive, first, beyond)
+        first = tuple(archive.configured(architecture.name))
+    else:
+        first = archive.family(archive.suite, architecture.name)
+    found = _in_suites(wanted, architecture.name, first)
+    beyond = ""
+    if found is None and is_release:
+        found, beyond = _beyond(wanted, architecture.name, archive, history)
+    if found is None:
+        raise _not_found(wanted, architecture, archive, first, beyond)
+    return found
+
+
+def _beyond(
+    wanted: str, architecture: str, archive: Archive, history: History | None
+) -> tuple[Found | None, str]:
+    """Look for a release everywhere else; returns also what to say if it is nowhere."""
+    found = _elsewhere(wanted, architecture, archive)
+    said = ", nor in the archive's other suites"
+    if archive.left_out:
+        said += f" ({', '.join(archive.left_out)} could not be searched; -v tells why)"
+    if found is not None or history is None:
+        return found, said
+    try:
+        found = _in_history(wanted, architecture, history)
+    except FetchError as error:
+        return None, f"{said}; the snapshot service did not answer: {error.message}"
+    return found, f"{said}, and the snapshot service never had it"
 
 
 def _in_suites(wanted: str, architecture: str, suites: Iterable[Suite]) -> Found | None:
@@ -156,7 +165,7 @@ def _elsewhere(wanted: str, architecture: str, archive: Archive) -> Found | None
     likely = [suite for guess in guess_suites(wanted) for suite in family(guess)]
     rest = [name for name in other_suites() if name not in likely]
     for names in (likely, rest):
-        for suite in archive.suites(names):
+        for suite in archive.suites(names, architecture):
             if (found := _image(PREFIX + wanted, architecture, (suite,))) is not None:
                 archive.remember(found)
                 return found
@@ -177,18 +186,24 @@ def _not_found(
 ) -> NotFoundError:
     """Return the error that says where it was looked for, and what there is instead."""
     here = list(dict.fromkeys(row.release for row in kernels(suites, architecture.name)))
-    flavours = {flavour for release in here if (flavour := flavour_of_release(release))}
-    near = difflib.get_close_matches(wanted, [*here, *sorted(flavours)], _SUGGESTIONS, 0.5)
-    where = f"in {', '.join(suite.name for suite in suites)} of {archive.place.description}"
-    message = f"no kernel {wanted} for {architecture.name} {where}{beyond}"
-    hint = (
-        f"available here: {', '.join(near or here[:_SUGGESTIONS])}"
-        if here
-        else (f"these suites have no kernels for {architecture.name}: name another with --suite")
+    if here:
+        hint = f"available here: {', '.join(_near(wanted, here))}"
+    else:
+        hint = f"these suites have no kernels for {architecture.name}: name another with --suite"
+    names = ", ".join(suite.name for suite in suites)
+    return NotFoundError(
+        f"no kernel {wanted} for {architecture.name} in {names} of "
+        f"{archive.place.description}{beyond}",
+        hint=hint,
     )
-    if archive.troubles:
-        message += f"; not searched: {'; '.join(archive.troubles)}"
-    return NotFoundError(message, hint=hint)
+
+
+def _near(wanted: str, releases: list[str]) -> list[str]:
+    """Return what may have been meant, newest first; else the newest there are."""
+    flavours = {flavour for release in releases if (flavour := flavour_of_release(release))}
+    names = [*releases, *sorted(flavours)]
+    close = difflib.get_close_matches(wanted, names, _SUGGESTIONS, 0.5)
+    return sorted(close, key=names.index) or releases[:_SUGGESTIONS]
 
 
 def resolve_program(package: str, kernel_suite: str, architecture: str, archive: Archive) -> Found:
@@ -197,7 +212,7 @@ def resolve_program(package: str, kernel_suite: str, architecture: str, archive:
     :raises NotFoundError: it has none.
     """
     suite = base_suite(kernel_suite)
-    found = newest(package, architecture, archive.family(suite))
+    found = newest(package, architecture, archive.family(suite, architecture))
     if found is None:
         raise NotFoundError(
             f"no package {package} for {architecture} in {suite} of {archive.place.description}",

@@ -278,11 +278,23 @@ def test_guessed_security_archive_need_not_be(shop: Shop) -> None:
     assert (shop.out / f"vmlinuz-{NEW}").exists()
 
 
-def test_named_security_archive_must_be(shop: Shop) -> None:
-    shop.server.fail("/debian-security/*", status=403, times=None)
+@pytest.mark.parametrize("pattern", ["*/InRelease", "*/binary-*"])
+def test_security_archive_that_does_not_answer(shop: Shop, pattern: str) -> None:
+    """The user is told that newer versions may be missing; apt goes on there, too."""
+    shop.server.fail(f"/debian-security{pattern}", status=403, times=None)
     mirrors = [f"{shop.server.url}/{name}" for name in ("debian", "debian-security")]
-    message = shop.error("build", "cloud-amd64", "--mirror", mirrors[0], "--mirror", mirrors[1])
-    assert "403" in message
+    options = ["--mirror", mirrors[0], "--mirror", mirrors[1]]
+    _, err = shop.run("build", "cloud-amd64", *options)
+    assert "warning: left out, though newer versions may be there: bookworm-security: " in err
+    assert "403" in err
+    assert (shop.out / f"vmlinuz-{NEW}").exists()
+
+
+def test_security_archive_that_is_tampered_with(shop: Shop) -> None:
+    suite = shop.farm.bookworm_security
+    suite.tamper("main/binary-amd64/Packages.xz", lambda data: data[:-20] + bytes(20))
+    suite.write()
+    assert "SHA-256" in shop.error("build", NEW)
 
 
 def test_second_mirror_serves_when_the_first_does_not(shop: Shop) -> None:

@@ -86,7 +86,10 @@ def test_a_suite_that_cannot_be_used_is_named(shop: Shop) -> None:
     path.write_bytes(path.read_bytes().replace(b"Debian", b"Dabian"))
     out, err = shop.run("kernels", "--all", "--arch", "amd64")
     assert BACKPORT not in out
-    assert "trixie-backports/InRelease" in err or "stable-backports/InRelease" in err
+    assert err == "rdcompose: warning: left out, -v tells why: stable-backports\n"
+    _, err = shop.run("kernels", "--all", "--arch", "amd64", "-v")
+    assert "note: left out: stable-backports: " in err
+    assert "stable-backports/InRelease: " in err
 
 
 def test_nothing_matches(shop: Shop) -> None:
