@@ -19,7 +19,7 @@ from rdcompose.compose.spec import ComposeSpec
 from rdcompose.formats.compression import compress
 from rdcompose.formats.cpio import write_newc
 from rdcompose.formats.squashfs.writer import write_squashfs
-from rdcompose.kernel.package import read_package
+from rdcompose.kernel.package import read_packages
 from tests.support.kernels import package
 
 if TYPE_CHECKING:
@@ -54,9 +54,9 @@ def main() -> None:
         e2fsck=InputFile(path=package(options.suite, options.arch, "e2fsck-static")),
     )
     with deb.open("rb") as stream:
-        kernel = read_package(stream)
+        kernel = read_packages([stream])
     source = Input(role="kernel", file=deb.name, sha256="", source="")
-    plan = make_plan(kernel, source, spec)
+    plan = make_plan(kernel, [source], spec)
     print(f"{kernel.release}, {platform.machine()}, Python {platform.python_version()}")
     initramfs(plan)
     disk(plan)

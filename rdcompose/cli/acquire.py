@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from rdcompose.archive.obtain import Wanted, obtain_found, obtain_wanted
 from rdcompose.archive.together import run_together
 from rdcompose.cli.archive import archive_session
-from rdcompose.compose.inputs import ArchiveOrigin, InputFile
+from rdcompose.compose.inputs import ArchiveOrigin, InputFile, digest, read_file
 from rdcompose.compose.programs import PATHS, ProgramName
 from rdcompose.compose.resolve import architecture_of_name, resolve_kernel, resolve_program
 from rdcompose.errors import RdcomposeError, SpecError, UsageError
@@ -19,7 +19,7 @@ from rdcompose.kernel.release import architecture_by_name
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from rdcompose.archive.cache import Cache
     from rdcompose.archive.search import Found
@@ -38,7 +38,7 @@ class Acquired:
     While ``cache`` lives, no other process cleans away what is in it of them.
     """
 
-    kernel: InputFile
+    kernel: tuple[InputFile, ...]
     busybox: InputFile | None
     e2fsck: InputFile | None
     cache: Cache | None
@@ -50,73 +50,94 @@ def acquire(arguments: argparse.Namespace, lock: Lock | None, *, shown: bool) ->
     :raises UsageError: the options leave something open, or contradict each other.
     :raises RdcomposeError: as the archive does; see :mod:`rdcompose.archive`.
     """
-    given = _given(arguments)
+    asked = _asked(arguments)
     if lock is not None:
-        files, cache = _locked(arguments, lock, given, shown=shown)
-    else:
-        files, cache = _resolved(arguments, given, shown=shown)
-    return Acquired(
-        kernel=files[KERNEL],
-        busybox=files.get(ProgramName.BUSYBOX),
-        e2fsck=files.get(ProgramName.E2FSCK),
-        cache=cache,
-    )
+        return _locked(arguments, lock, asked, shown=shown)
+    return _resolved(arguments, asked, shown=shown)
 
 
-def _given(arguments: argparse.Namespace) -> dict[str, InputFile | None]:
-    """Return what needs no archive, by role: local files, and ``None`` for what is not wanted."""
-    given: dict[str, InputFile | None] = {}
-    if arguments.kernel is not None and _is_path(arguments.kernel):
-        given[KERNEL] = InputFile(path=Path(arguments.kernel))
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Asked:
+    """What the command line says: a kernel's name or its files, and programs.
+
+    A program that is not in ``programs`` is left to the archive; ``None``: none is wanted.
+    """
+
+    name: str | None
+    kernel: tuple[InputFile, ...]
+    programs: dict[ProgramName, InputFile | None]
+
+
+def _asked(arguments: argparse.Namespace) -> _Asked:
+    kernels: list[str] = arguments.kernel
+    files = tuple(InputFile(path=Path(kernel)) for kernel in kernels if _is_path(kernel))
+    names = [kernel for kernel in kernels if not _is_path(kernel)]
+    if len(names) > 1 or (names and files):
+        raise UsageError(
+            f"one kernel at a time: {', '.join(kernels)}",
+            hint="a name, or the .deb files of one kernel",
+        )
+    programs: dict[ProgramName, InputFile | None] = {}
     for name, path in PATHS.items():
         option = getattr(arguments, name.value)
         if option == "none":
-            given[name.value] = None
+            programs[name] = None
         elif option is not None:
-            given[name.value] = InputFile(path=Path(option))
+            programs[name] = InputFile(path=Path(option))
         elif arguments.template is not None and (arguments.template / path).exists():
-            given[name.value] = None  # the template brings its own
-    return given
+            programs[name] = None  # the template brings its own
+    return _Asked(names[0] if names else None, files, programs)
 
 
 def _is_path(kernel: str) -> bool:
     return "/" in kernel or kernel.endswith(".deb") or Path(kernel).is_file()
 
 
-def _resolved(
-    arguments: argparse.Namespace, given: Mapping[str, InputFile | None], *, shown: bool
-) -> tuple[dict[str, InputFile], Cache | None]:
-    have = {role: file for role, file in given.items() if file is not None}
-    architecture = _architecture(arguments, have.get(KERNEL))
-    if all(role in given for role in (KERNEL, *(name.value for name in ProgramName))):
-        return have, None
+def _resolved(arguments: argparse.Namespace, asked: _Asked, *, shown: bool) -> Acquired:
+    architecture = _architecture(arguments, asked)
+    missing = [name for name in ProgramName if name not in asked.programs]
+    if asked.kernel and not missing:
+        return _acquired(asked.kernel, asked.programs, None)
     with archive_session(arguments, shown=shown) as session:
-        found: dict[str, Found] = {}
-        suite = session.archive.suite
-        if KERNEL not in given:
-            kernel = resolve_kernel(
-                arguments.kernel, architecture, session.archive, session.history
-            )
-            found[KERNEL] = kernel
-            suite = kernel.suite.source.suite
-        for name in ProgramName:
-            if name.value not in given:
-                package = f"{name.value}-static"
-                found[name.value] = resolve_program(
-                    package, suite, architecture.name, session.archive
-                )
-        return have | fetch(found, session), session.archive.access.cache
+        archive = session.archive
+        kernel: tuple[Found, ...] = ()
+        suite = archive.suite
+        if asked.name is not None:
+            kernel = resolve_kernel(asked.name, architecture, archive, session.history)
+            suite = kernel[0].suite.source.suite
+        programs = [
+            resolve_program(f"{name}-static", suite, architecture.name, archive) for name in missing
+        ]
+        files = fetch([*kernel, *programs], session)
+    count = len(kernel)
+    return _acquired(
+        asked.kernel or files[:count],
+        asked.programs | dict(zip(missing, files[count:], strict=True)),
+        session.archive.access.cache,
+    )
 
 
-def fetch(found: Mapping[str, Found], session: Session) -> dict[str, InputFile]:
-    """Fetch packages side by side; returns their files by the same keys."""
+def _acquired(
+    kernel: Iterable[InputFile],
+    programs: Mapping[ProgramName, InputFile | None],
+    cache: Cache | None,
+) -> Acquired:
+    return Acquired(
+        kernel=tuple(kernel),
+        busybox=programs.get(ProgramName.BUSYBOX),
+        e2fsck=programs.get(ProgramName.E2FSCK),
+        cache=cache,
+    )
+
+
+def fetch(found: Sequence[Found], session: Session) -> tuple[InputFile, ...]:
+    """Fetch packages side by side; returns their files in the same order."""
     access = session.archive.access
-    jobs = [functools.partial(obtain_found, row, access) for row in found.values()]
+    jobs = [functools.partial(obtain_found, row, access) for row in found]
     paths = run_together(jobs, session.cancelled)
-    return {
-        role: InputFile(path=path, archive=_origin(row))
-        for (role, row), path in zip(found.items(), paths, strict=True)
-    }
+    return tuple(
+        InputFile(path=path, archive=_origin(row)) for row, path in zip(found, paths, strict=True)
+    )
 
 
 def _origin(found: Found) -> ArchiveOrigin:
@@ -128,19 +149,20 @@ def _origin(found: Found) -> ArchiveOrigin:
     )
 
 
-def _architecture(arguments: argparse.Namespace, kernel: InputFile | None) -> Architecture:
-    asked = architecture_by_name(arguments.arch) if arguments.arch is not None else None
-    if kernel is not None:
-        own = architecture_by_name(_deb_architecture(kernel.path))
-        if asked not in {None, own}:
-            raise UsageError(f"{kernel.path} is for {own.name}, not for --arch {arguments.arch}")
+def _architecture(arguments: argparse.Namespace, asked: _Asked) -> Architecture:
+    option = architecture_by_name(arguments.arch) if arguments.arch is not None else None
+    if asked.kernel:
+        path = asked.kernel[0].path
+        own = architecture_by_name(_deb_architecture(path))
+        if option not in {None, own}:
+            raise UsageError(f"{path} is for {own.name}, not for --arch {arguments.arch}")
         return own
-    if arguments.kernel is None:
+    if asked.name is None:
         raise UsageError("no KERNEL is given", hint="a release, a flavour or a .deb file")
-    found = asked or architecture_of_name(arguments.kernel)
+    found = option or architecture_of_name(asked.name)
     if found is None:
         raise UsageError(
-            f"the name {arguments.kernel!r} does not tell its architecture",
+            f"the name {asked.name!r} does not tell its architecture",
             hint="name it with --arch; or give a flavour (cloud-amd64), a release "
             "(6.1.0-18-cloud-amd64) or a .deb file",
         )
@@ -157,52 +179,54 @@ def _deb_architecture(path: Path) -> str:
         raise type(error)(f"{path}: {error.message}", hint=error.hint) from error
 
 
-def _locked(
-    arguments: argparse.Namespace,
-    lock: Lock,
-    given: Mapping[str, InputFile | None],
-    *,
-    shown: bool,
-) -> tuple[dict[str, InputFile], Cache | None]:
+def _locked(arguments: argparse.Namespace, lock: Lock, asked: _Asked, *, shown: bool) -> Acquired:
     """Return the files that a lock names, whatever is newer by now."""
-    _check_name(arguments, lock)
-    files: dict[str, InputFile] = {}
-    wanted: dict[str, Input] = {}
-    for role in (KERNEL, *(name.value for name in ProgramName)):
-        item = lock.input(role)
-        file = given.get(role)
-        if file is not None:
-            # If it is the locked one, which is checked later, it is of the same origin.
-            origin = item.archive if item is not None else None
-            files[role] = dataclasses.replace(file, archive=origin)
-        elif item is not None and role not in given:
-            wanted[role] = item
-    cache = None
-    if wanted:
-        with archive_session(arguments, shown=shown) as session:
-            jobs = [
-                functools.partial(
-                    obtain_wanted, _wanted(lock, item), session.archive, session.snapshot
-                )
-                for item in wanted.values()
-            ]
-            paths = run_together(jobs, session.cancelled)
-            for (role, item), path in zip(wanted.items(), paths, strict=True):
-                files[role] = InputFile(path=path, archive=item.archive)
-            cache = session.archive.access.cache
-    if KERNEL not in files:
-        raise SpecError(f"{lock.path} names no kernel")
-    return files, cache
-
-
-def _check_name(arguments: argparse.Namespace, lock: Lock) -> None:
-    name = arguments.kernel
-    if name is None or _is_path(name):
-        return
-    if name.removeprefix("linux-image-") != lock.release:
+    if asked.name is not None and asked.name.removeprefix("linux-image-") != lock.release:
         raise UsageError(
-            f"{lock.path} is of {lock.release}, not of {name}", hint="leave KERNEL out"
+            f"{lock.path} is of {lock.release}, not of {asked.name}", hint="leave KERNEL out"
         )
+    kernel = lock.of_role(KERNEL)
+    if not kernel:
+        raise SpecError(f"{lock.path} names no kernel")
+    local = tuple(_with_origin(file, lock) for file in asked.kernel)
+    programs = {
+        name: _with_origin(file, lock) if file is not None else None
+        for name, file in asked.programs.items()
+    }
+    wanted: list[Input] = [] if local else [*kernel]
+    missing: list[ProgramName] = []
+    for name in ProgramName:
+        if name not in programs and (locked := lock.of_role(name.value)):
+            wanted.append(locked[0])
+            missing.append(name)
+    if not wanted:
+        return _acquired(local, programs, None)
+    with archive_session(arguments, shown=shown) as session:
+        files = _fetch_wanted(wanted, lock, session)
+    count = len(wanted) - len(missing)
+    return _acquired(
+        local or files[:count],
+        programs | dict(zip(missing, files[count:], strict=True)),
+        session.archive.access.cache,
+    )
+
+
+def _with_origin(file: InputFile, lock: Lock) -> InputFile:
+    """Return a local file with the origin of the locked one, if it is that."""
+    found = digest(read_file(file.path, "file"))
+    origin = next((item.archive for item in lock.inputs if item.sha256 == found), None)
+    return dataclasses.replace(file, archive=origin)
+
+
+def _fetch_wanted(items: Sequence[Input], lock: Lock, session: Session) -> list[InputFile]:
+    jobs = [
+        functools.partial(obtain_wanted, _wanted(lock, item), session.archive, session.snapshot)
+        for item in items
+    ]
+    paths = run_together(jobs, session.cancelled)
+    return [
+        InputFile(path=path, archive=item.archive) for item, path in zip(items, paths, strict=True)
+    ]
 
 
 def _wanted(lock: Lock, item: Input) -> Wanted:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
-import os
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -20,13 +20,13 @@ from rdcompose.compose.spec import Codec, ComposeSpec, DiskFormat, DiskMode
 from rdcompose.errors import RdcomposeError, SpecError, UsageError
 from rdcompose.formats.compression import parse_compression
 from rdcompose.formats.squashfs import compressors
-from rdcompose.kernel.package import KernelPackage, read_package
+from rdcompose.kernel.package import KernelPackage, read_packages
 from rdcompose.outputs import Result, write_outputs
 
 if TYPE_CHECKING:
     import argparse
     import io
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
 
@@ -52,7 +52,7 @@ def build(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(_summary(result, arguments.output), indent=2, ensure_ascii=False))
     elif not arguments.quiet:
-        _report(plan, result, kernel, seconds=time.monotonic() - started)
+        _report(plan, result, kernel[0], seconds=time.monotonic() - started)
     if arguments.verbose:
         for note in plan.notes:
             print(f"note: {note}", file=sys.stderr)
@@ -103,38 +103,45 @@ def _codec(option: str, text: str | None) -> Codec | None:
     return codec
 
 
-def _read_kernel(file: InputFile, *, threads: int, shown: bool) -> tuple[KernelPackage, Input]:
-    path = file.path
+def _read_kernel(
+    files: Sequence[InputFile], *, threads: int, shown: bool
+) -> tuple[KernelPackage, list[Input]]:
+    names = ", ".join(str(file.path) for file in files)
     try:
-        with (
-            path.open("rb") as stream,
-            path.open("rb") as again,
-            ThreadPoolExecutor(1) as beside,
-            progress(f"reading {path.name}", shown=shown) as advance,
-        ):
-            digest = beside.submit(_digest, again)
-            package = read_package(stream, threads=threads, progress=advance)
-            sha256 = digest.result()
-            size = stream.seek(0, os.SEEK_END)
+        with contextlib.ExitStack() as stack:
+            streams = [stack.enter_context(file.path.open("rb")) for file in files]
+            again = [stack.enter_context(file.path.open("rb")) for file in files]
+            beside = stack.enter_context(ThreadPoolExecutor(1))
+            advance = stack.enter_context(progress(f"reading {files[0].path.name}", shown=shown))
+            digests = beside.submit(_digests, again)
+            package = read_packages(streams, threads=threads, progress=advance)
+            found = digests.result()
     except OSError as error:
-        raise SpecError(f"cannot read the kernel package {path}: {error.strerror}") from error
+        where = error.filename or names
+        raise SpecError(f"cannot read the kernel package {where}: {error.strerror}") from error
     except RdcomposeError as error:
-        raise type(error)(f"{path}: {error.message}", hint=error.hint) from error
-    return package, Input(
-        role=KERNEL,
-        file=path.name,
-        sha256=sha256,
-        source=file.source,
-        package=package.package,
-        version=package.version,
-        architecture=package.architecture.name,
-        size=size,
-        archive=file.archive,
-    )
+        raise type(error)(f"{names}: {error.message}", hint=error.hint) from error
+    return package, [
+        Input(
+            role=KERNEL,
+            file=file.path.name,
+            sha256=sha256,
+            source=file.source,
+            package=control.package,
+            version=control.version,
+            architecture=control.architecture,
+            size=size,
+            archive=file.archive,
+        )
+        for file, control, (sha256, size) in zip(files, package.controls, found, strict=True)
+    ]
 
 
-def _digest(stream: io.BufferedReader) -> str:
-    return hashlib.file_digest(stream, "sha256").hexdigest()
+def _digests(streams: Iterable[io.BufferedReader]) -> list[tuple[str, int]]:
+    """Return SHA-256 and size of files."""
+    return [
+        (hashlib.file_digest(stream, "sha256").hexdigest(), stream.tell()) for stream in streams
+    ]
 
 
 def _summary(result: Result, directory: Path) -> dict[str, object]:

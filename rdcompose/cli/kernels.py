@@ -83,7 +83,7 @@ def _suites(session: Session, architecture: str, *, everywhere: bool) -> tuple[S
 def _merged(rows: Iterable[KernelRow]) -> list[dict[str, Any]]:
     """Return each kernel once, with all suites that have it."""
     merged: dict[tuple[str, str], dict[str, Any]] = {}
-    for release, found in rows:
+    for release, found, size in rows:
         package, suite = found.package, found.suite
         row = merged.setdefault(
             (release, package.version),
@@ -93,7 +93,7 @@ def _merged(rows: Iterable[KernelRow]) -> list[dict[str, Any]]:
                 "version": package.version,
                 "architecture": package.architecture,
                 "suites": [],
-                "size": package.size,
+                "size": size,
                 "sha256": package.sha256,
                 "date": suite.release.date.isoformat(),
             },

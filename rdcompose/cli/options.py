@@ -49,9 +49,9 @@ def _add_build(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "kernel",
         metavar="KERNEL",
-        nargs="?",
+        nargs="*",
         help="a release (6.1.0-18-cloud-amd64), a flavour for the newest of it (cloud-amd64), "
-        "or a linux-image .deb file",
+        "or a linux-image .deb file; several where a kernel is in several packages",
     )
     parser.add_argument(
         "-o",

@@ -54,4 +54,4 @@ def _fetched(arguments: argparse.Namespace, name: ProgramName, architecture: Arc
     with archive_session(arguments, shown=shown) as session:
         archive = session.archive
         found = resolve_program(f"{name}-static", archive.suite, architecture.name, archive)
-        return fetch({name.value: found}, session)[name.value].path
+        return fetch([found], session)[0].path

@@ -35,9 +35,9 @@ class Lock:
     options: dict[str, str]
     inputs: tuple[Input, ...]
 
-    def input(self, role: str) -> Input | None:
-        """Return the input of a role that occurs once; ``None`` where there is none."""
-        return next((item for item in self.inputs if item.role == role), None)
+    def of_role(self, role: str) -> tuple[Input, ...]:
+        """Return the inputs of a role: a kernel can be of several packages."""
+        return tuple(item for item in self.inputs if item.role == role)
 
     def check(self, inputs: Iterable[Input]) -> None:
         """Compare the inputs of a composition with those that are locked.
@@ -62,7 +62,10 @@ class Lock:
 
 
 def _name(item: Input) -> str:
-    return f"{item.role} {item.file}" if item.role == "module list" else item.role
+    """Return what tells inputs apart."""
+    if item.role == "module list":
+        return f"{item.role} {item.file}"
+    return f"{item.role} {item.package}".rstrip() if item.role == "kernel" else item.role
 
 
 def read_lock(path: Path) -> Lock:

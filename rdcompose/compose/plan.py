@@ -72,8 +72,8 @@ class Plan:
     notes: tuple[str, ...]
 
 
-def make_plan(package: KernelPackage, kernel: Input, spec: ComposeSpec) -> Plan:
-    """Decide a composition.
+def make_plan(package: KernelPackage, kernel: Iterable[Input], spec: ComposeSpec) -> Plan:
+    """Decide a composition of a kernel, whose files are the inputs ``kernel``.
 
     :raises SpecError: a list, the template or a program is wrong.
     :raises CapabilityError: this kernel cannot boot it.
@@ -109,7 +109,7 @@ def make_plan(package: KernelPackage, kernel: Input, spec: ComposeSpec) -> Plan:
         module_paths={name: module.path for name, module in depmod.modules.items()},
         timestamp=package.timestamp if spec.epoch is None else spec.epoch,
         options=_options(profile, mode, compression, disk),
-        inputs=(kernel, *userspace.inputs, *_profile_inputs(profile)),
+        inputs=(*kernel, *userspace.inputs, *_profile_inputs(profile)),
         notes=selection.notes,
     )
 

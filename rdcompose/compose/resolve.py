@@ -16,6 +16,7 @@ from rdcompose.archive.search import Found, newest
 from rdcompose.archive.suites import base_suite, family, guess_suites, other_suites
 from rdcompose.archive.version import version_key
 from rdcompose.errors import FetchError, NotFoundError
+from rdcompose.kernel.package import PART_PREFIXES, other_packages
 from rdcompose.kernel.release import (
     architecture_of_release,
     flavour_architecture,
@@ -41,10 +42,11 @@ _SUGGESTIONS: Final = 4
 
 
 class KernelRow(NamedTuple):
-    """A kernel that a suite has."""
+    """A kernel that a suite has; ``size`` is that of all its packages together, in bytes."""
 
     release: str
     found: Found
+    size: int
 
 
 def architecture_of_name(name: str) -> Architecture | None:
@@ -55,18 +57,30 @@ def architecture_of_name(name: str) -> Architecture | None:
 
 def kernels(suites: Iterable[Suite], architecture: str) -> list[KernelRow]:
     """List the kernels of suites, each once per suite, newest package version first."""
-    rows = [
-        KernelRow(_release(found.package.name), found)
-        for suite in suites
-        for found in _images(suite, architecture)
-    ]
+    rows = [row for suite in suites for row in _rows(suite, architecture)]
     # By release for equal versions: all flavours of a version are built together.
     rows.sort(key=lambda row: row.release)
     rows.sort(key=lambda row: version_key(row.found.package.version), reverse=True)
     return rows
 
 
-def _images(suite: Suite, architecture: str) -> Iterator[Found]:
+def _rows(suite: Suite, architecture: str) -> Iterator[KernelRow]:
+    images = list(_images(suite, architecture))
+    parts: dict[tuple[str, str], int] = {}
+    if any(other_packages(image.depends) for image in images):
+        parts = {
+            (package.name, package.version): package.size
+            for prefix in PART_PREFIXES
+            for package in suite.matching(prefix, architecture)
+        }
+    for image in images:
+        size = image.size + sum(
+            parts.get((name, image.version), 0) for name in other_packages(image.depends)
+        )
+        yield KernelRow(_release(image.name), Found(package=image, suite=suite), size)
+
+
+def _images(suite: Suite, architecture: str) -> Iterator[Package]:
     """Yield the packages with kernels: no metapackages, no debug files, no unsigned twins."""
     packages = [
         package
@@ -78,7 +92,7 @@ def _images(suite: Suite, architecture: str) -> Iterator[Found]:
     names = {package.name for package in packages}
     for package in packages:
         if not (package.name.endswith(_UNSIGNED) and package.name.removesuffix(_UNSIGNED) in names):
-            yield Found(package=package, suite=suite)
+            yield package
 
 
 def _release(package: str) -> str:
@@ -93,8 +107,10 @@ def _dependency(package: Package) -> str | None:
 
 def resolve_kernel(
     name: str, architecture: Architecture, archive: Archive, history: History | None
-) -> Found:
-    """Find the package of a kernel by release, flavour or package name.
+) -> tuple[Found, ...]:
+    """Find the packages of a kernel by release, flavour or package name.
+
+    The first is ``linux-image``; more where that depends on others with its parts.
 
     A flavour is looked for in the suite asked for. A release is looked for there, then in
     all other suites of the archive, then in what the snapshot service remembers, if
@@ -116,7 +132,23 @@ def resolve_kernel(
         found, beyond = _beyond(wanted, architecture.name, archive, history)
     if found is None:
         raise _not_found(wanted, architecture, archive, first, beyond)
-    return found
+    return (found, *_parts(found))
+
+
+def _parts(image: Found) -> Iterator[Found]:
+    """Yield the other packages of a kernel, which are where the first is, of its version."""
+    package, suite = image.package, image.suite
+    for name in other_packages(package.depends):
+        for part in suite.find(name, package.architecture):
+            if part.version == package.version:
+                yield Found(package=part, suite=suite)
+                break
+        else:
+            raise NotFoundError(
+                f"{package.name} {package.version} of {suite.name} needs {name} of the same "
+                "version, which is not there",
+                hint="the mirror is incomplete or is being updated: try later, or another --mirror",
+            )
 
 
 def _beyond(

@@ -18,7 +18,7 @@ from rdcompose.cli.main import main
 from rdcompose.formats.compression import BY_NAME, decompress
 from rdcompose.formats.cpio import read_newc
 from rdcompose.formats.squashfs.compressors import find
-from rdcompose.kernel.package import read_package
+from rdcompose.kernel.package import read_packages
 from tests.support.debs import make_deb, make_tar
 from tests.support.disks import QCOW2_DATA, disk_files
 from tests.support.dump import digest, dump
@@ -348,7 +348,7 @@ def test_the_time_comes_from_the_package_or_the_environment(
 ) -> None:
     shop.build()
     with (shop.path / "kernel.deb").open("rb") as stream:
-        assert shop.manifest()["timestamp"] == read_package(stream).timestamp
+        assert shop.manifest()["timestamp"] == read_packages([stream]).timestamp
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
     shop.build()
     assert shop.manifest()["timestamp"] == 1_700_000_000

@@ -83,7 +83,7 @@ def test_local_files_must_be_the_locked_ones(shop: Shop, lock: Path) -> None:
     other.write_bytes(kernel_package(NEW, "6.1.165-1"))
     shop.out.rename(shop.path / "before")
     message = shop.error("build", str(other), "--locked", str(lock))
-    assert "the kernel is not the one that" in message
+    assert f"the kernel linux-image-{NEW} is not the one that" in message
 
 
 def test_other_lists_are_refused(shop: Shop, lock: Path) -> None:

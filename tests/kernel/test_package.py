@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from rdcompose.errors import FormatError, RdcomposeError, ReleaseError, SpecError, UnsupportedError
-from rdcompose.kernel.package import KernelPackage, read_package
+from rdcompose.kernel.package import KernelPackage, read_packages
 from rdcompose.tree import read_all
 from tests.support.debs import Content, hard_link, make_deb
 from tests.support.images import make_bzimage, make_zimage
@@ -30,7 +30,7 @@ MODULAR = [line.partition("=")[0] for line in CONFIG.splitlines() if line.endswi
 
 
 def read(data: bytes) -> KernelPackage:
-    return read_package(io.BytesIO(data))
+    return read_packages([io.BytesIO(data)])
 
 
 def summary(package: KernelPackage) -> dict[str, bytes]:
@@ -43,7 +43,8 @@ def test_everything_is_found() -> None:
     assert (package.release, package.architecture.name) == (RELEASE, "amd64")
     assert (package.image_name, package.image) == ("vmlinuz", make_bzimage(RELEASE))
     assert package.config_text == CONFIG.encode()
-    assert (package.package, package.version) == (f"linux-image-{RELEASE}", "6.1.99-1")
+    (control,) = package.controls
+    assert (control.package, control.version) == (f"linux-image-{RELEASE}", "6.1.99-1")
     assert package.timestamp > 0
     assert summary(package) == {
         path.removeprefix(f"{BASE}/"): data for path, data in files.items() if path.endswith(".ko")
@@ -74,7 +75,7 @@ def test_layouts_and_compressions(root: str, suffix: str) -> None:
 def test_progress_comes_to_its_end() -> None:
     data = kernel_deb()
     seen: list[tuple[int, int]] = []
-    read_package(io.BytesIO(data), progress=lambda done, total: seen.append((done, total)))
+    read_packages([io.BytesIO(data)], progress=lambda done, total: seen.append((done, total)))
     assert {total for _, total in seen} == {len(data)}
     assert [done for done, _ in seen] == sorted(done for done, _ in seen)
 
@@ -138,7 +139,7 @@ WRONG: dict[str, tuple[bytes, type[RdcomposeError], str]] = {
         kernel_deb(without(".ko")),
         FormatError,
         (
-            f"linux-image-{RELEASE} holds no modules, but its configuration has "
+            f"linux-image-{RELEASE} holds no modules, but the configuration has "
             f"{len(MODULAR)} options as modules, {MODULAR[0]} first"
         ),
     ),

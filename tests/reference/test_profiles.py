@@ -14,7 +14,7 @@ from rdcompose.compose.profile import load_profile, profile_names
 from rdcompose.kernel.depmod import Depmod
 from rdcompose.kernel.modlist import Include, ListEntry, parse_autoload, parse_modules
 from rdcompose.kernel.modmatch import ModuleIndex
-from rdcompose.kernel.package import read_package
+from rdcompose.kernel.package import read_packages
 from rdcompose.kernel.selection import Selection, select
 from tests.support.kernels import KERNELS, package
 
@@ -58,7 +58,7 @@ class Seen:
 @functools.cache
 def seen(kernel: Kernel) -> Seen:
     with package(*kernel).open("rb") as stream:
-        tree = read_package(stream).tree
+        tree = read_packages([stream]).tree
     depmod = Depmod(
         tree.modules,
         order=tree.order,

@@ -119,6 +119,46 @@ def kernel_package(
     )
 
 
+def split_kernel(release: str, version: str) -> dict[str, bytes]:
+    """Return the packages of a kernel as Debian splits them since Linux 7, by their names."""
+    vermagic = f"{release} SMP preempt mod_unload modversions "
+    directory = f"usr/lib/modules/{release}"
+    modules = {f"kernel/{path}.ko": _module(path, vermagic, 62) for path in MODULES}
+    config = CONFIG.replace("6.1.99", version.partition("-")[0])
+    order = "".join(f"{path}\n" for path in modules)
+    base, binary, drivers = (f"linux-{part}-{release}" for part in ("base", "binary", "modules"))
+    contents: dict[str, dict[str, Content]] = {
+        f"linux-image-{release}": {"usr/share/doc/empty": b""},
+        base: {
+            f"{directory}/config": config.encode(),
+            f"{directory}/modules.builtin": b"kernel/fs/ext4/ext4.ko\n",
+            f"{directory}/modules.order": order.encode(),
+        },
+        binary: {f"{directory}/vmlinuz": make_bzimage(release)},
+        drivers: {f"{directory}/{path}": data for path, data in modules.items()},
+    }
+    depends = {
+        f"linux-image-{release}": ["dracut | initramfs-tools", base, binary, drivers],
+        base: [],
+        binary: [base],
+        drivers: ["kmod", base],
+    }
+    return {
+        name: package(
+            name,
+            version,
+            "amd64",
+            files,
+            Source="linux",
+            Depends=", ".join(
+                f"{other} (= {version})" if other.startswith("linux-") else other
+                for other in depends[name]
+            ),
+        )
+        for name, files in contents.items()
+    }
+
+
 def metapackage(
     name: str, version: str, architecture: str, depends: str, *, source: str = ""
 ) -> bytes:
