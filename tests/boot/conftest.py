@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 import pytest
 
 from tests.support import rootfs
-from tests.support.kernels import package
+from tests.support.kernels import cache_directory, mirrors, package
 from tests.support.qemu import Machine
 from tests.support.tools import run
 
@@ -62,6 +62,27 @@ def composition(tmp_path_factory: pytest.TempPathFactory) -> Compose:
         )
         [initramfs] = out.glob("initramfs-*")
         release = initramfs.name.removeprefix("initramfs-")
+        return Composition(architecture=architecture, release=release, directory=out)
+
+    return compose
+
+
+@pytest.fixture(scope="session")
+def composition_by_name(tmp_path_factory: pytest.TempPathFactory) -> Compose:
+    """Has rdcompose itself fetch the kernel and the programs from the archive."""
+
+    @functools.cache
+    def compose(suite: str, flavour: str, *options: str) -> Composition:
+        mirrors()
+        out = tmp_path_factory.mktemp("composition")
+        cache = cache_directory() / "archive"
+        run(
+            *(sys.executable, "-m", "rdcompose", "build", flavour, "--suite", suite),
+            *("-q", "-o", out, "--cache", cache, "--no-snapshot", *options),
+        )
+        [initramfs] = out.glob("initramfs-*")
+        release = initramfs.name.removeprefix("initramfs-")
+        architecture = flavour.rpartition("-")[2]
         return Composition(architecture=architecture, release=release, directory=out)
 
     return compose

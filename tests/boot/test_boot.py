@@ -106,6 +106,26 @@ def test_boots_and_loads_any_module(
     assert "\n / ext4 rw\n" in console
 
 
+def test_boots_what_it_fetched(composition_by_name: Compose, root_image: RootImage) -> None:
+    """By name, and a kernel in several packages, as Debian has them since Linux 7."""
+    built = composition_by_name("trixie-backports", "cloud-amd64")
+    root = root_image(INIT, kmod=True)
+    machine = built.machine(
+        "root=/dev/vda rw -- /dev/vda /dev/vdb",
+        virtio_disk(root),
+        virtio_disk(built.disk, kind="qcow2"),
+    )
+    console = boot(machine)
+    assert said(console) == [
+        f"root: release {built.release}",
+        "root: arguments /dev/vda /dev/vdb",
+        *LOADED,
+        *LOADED_BY_KMOD,
+        "root: indexes there",
+        "root: done",
+    ]
+
+
 def test_boots_arm64(composition: Compose, root_image: RootImage) -> None:
     built = composition("trixie", "arm64")
     root = root_image(INIT, architecture="arm64")
