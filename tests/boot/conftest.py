@@ -77,8 +77,8 @@ def composition_by_name(tmp_path_factory: pytest.TempPathFactory) -> Compose:
         out = tmp_path_factory.mktemp("composition")
         cache = cache_directory() / "archive"
         run(
-            *(sys.executable, "-m", "rdcompose", "build", flavour, "--suite", suite),
-            *("-q", "-o", out, "--cache", cache, "--no-snapshot", *options),
+            *(sys.executable, "-m", "rdcompose", "build", flavour, "--suite", suite, *options),
+            *("--no-snapshot", "-q", "-o", str(out), "--cache", str(cache)),
         )
         [initramfs] = out.glob("initramfs-*")
         release = initramfs.name.removeprefix("initramfs-")
