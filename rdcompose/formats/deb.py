@@ -1,7 +1,7 @@
 """Reader for binary packages of Debian.
 
-Formats: deb(5) for the members and their order, deb-control(5) and deb822(5) for the
-control stanza. Of the control archive only the file ``control`` is read.
+Formats: deb(5) for the members and their order, deb-control(5) for the control stanza. Of the
+control archive only the file ``control`` is read.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 
 from rdcompose.errors import FormatError, UnsupportedError
 from rdcompose.formats import ar, compression
+from rdcompose.formats.deb822 import parse_fields
 from rdcompose.formats.tarstream import Kind, Member, iter_tar
 
 if TYPE_CHECKING:
@@ -35,7 +36,6 @@ COMPRESSIONS: Final[Mapping[str, str]] = {
 _MAX_MEMBERS: Final = 64
 _MAX_CONTROL: Final = 64 << 20
 _VERSION: Final = re.compile(rb"(\d{1,9})\.\d{1,9}(?:\n|$)")
-_FIELD_NAME: Final = re.compile(r"[!-9;-~]+")
 _DAMAGED: Final = "The package is damaged or incomplete: fetch it again."
 
 
@@ -54,11 +54,7 @@ class Control:
 
         :raises FormatError: it is malformed, or a field that every package has is missing.
         """
-        try:
-            text = data.decode("utf-8")
-        except UnicodeDecodeError as error:
-            raise FormatError(f"the control file is not UTF-8 at byte {error.start}") from error
-        control = cls(tuple(_parse_stanza(text)))
+        control = cls(parse_fields(data, "the control file"))
         for name in ("Package", "Version", "Architecture"):
             value = control.get(name)
             if not value or len(value.split()) != 1:
@@ -180,23 +176,3 @@ def _limited(chunks: Iterable[bytes]) -> Iterator[bytes]:
         if left < 0:
             raise FormatError(f"it unpacks to more than {_MAX_CONTROL} bytes")
         yield chunk
-
-
-def _parse_stanza(text: str) -> Iterator[tuple[str, str]]:
-    seen: set[str] = set()
-    name, lines = "", [""]
-    # Not splitlines(): it takes form feeds and Unicode separators for line ends.
-    for number, line in enumerate(text.rstrip("\n").split("\n"), start=1):
-        if line[:1] in {" ", "\t"} and name and line.strip():
-            lines.append(line[1:].rstrip())
-            continue
-        if name:
-            yield name, "\n".join(lines)
-        name, colon, value = line.partition(":")
-        if not colon or not _FIELD_NAME.fullmatch(name) or name[0] in "#-":
-            raise FormatError(f"line {number} of the control file is no field: {line[:60]!r}")
-        if name.lower() in seen:
-            raise FormatError(f"line {number} of the control file repeats the field {name}")
-        seen.add(name.lower())
-        lines = [value.strip()]
-    yield name, "\n".join(lines)

@@ -20,6 +20,14 @@ _FIELD_NAME: Final = re.compile(r"[!-9;-~]+")
 def parse_stanza(data: bytes, what: str) -> dict[str, str]:
     """Return the values of a stanza by their names in lower case, in its order.
 
+    Values and errors are those of :func:`parse_fields`.
+    """
+    return {name.lower(): value for name, value in parse_fields(data, what)}
+
+
+def parse_fields(data: bytes, what: str) -> tuple[tuple[str, str], ...]:
+    """Return the names, as they are written, and the values of a stanza, in its order.
+
     The lines of a value are joined by newlines, without the blank in front of each. ``what``
     names the stanza in messages.
 
@@ -29,26 +37,24 @@ def parse_stanza(data: bytes, what: str) -> dict[str, str]:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise FormatError(f"{what} is not UTF-8 at byte {error.start}") from error
-    fields: dict[str, str] = {}
-    for number, name, value in _iter_fields(text, what):
-        if name in fields:
-            raise FormatError(f"line {number} of {what} repeats the field {name}")
-        fields[name] = value
-    return fields
+    return tuple(_iter_fields(text, what))
 
 
-def _iter_fields(text: str, what: str) -> Iterator[tuple[int, str, str]]:
-    """Yield the number of the first line, the name in lower case and the value of each field."""
-    first, name, lines = 0, "", [""]
+def _iter_fields(text: str, what: str) -> Iterator[tuple[str, str]]:
+    seen: set[str] = set()
+    name, lines = "", [""]
     # Not splitlines(): it takes form feeds and Unicode separators for line ends.
     for number, line in enumerate(text.rstrip("\n").split("\n"), start=1):
         if line[:1] in {" ", "\t"} and name and line.strip():
             lines.append(line[1:].rstrip())
             continue
         if name:
-            yield first, name, "\n".join(lines)
+            yield name, "\n".join(lines)
         name, colon, value = line.partition(":")
         if not colon or not _FIELD_NAME.fullmatch(name) or name[0] in "#-":
             raise FormatError(f"line {number} of {what} is no field: {line[:60]!r}")
-        first, name, lines = number, name.lower(), [value.strip()]
-    yield first, name, "\n".join(lines)
+        if name.lower() in seen:
+            raise FormatError(f"line {number} of {what} repeats the field {name}")
+        seen.add(name.lower())
+        lines = [value.strip()]
+    yield name, "\n".join(lines)

@@ -198,7 +198,7 @@ def test_malformed_field(field: str, values: list[str | None]) -> None:
     [
         (stanza("bad") + "no field\n", "line 13 of the index entry of bad is no field: 'no field'"),
         (stanza("bad") + f"sha256: {SHA256}\n", "line 13 of .* of bad repeats the field sha256"),
-        (stanza("bad") + stanza("bad"), "line 13 of .* of bad repeats the field package"),
+        (stanza("bad") + stanza("bad"), "line 13 of .* of bad repeats the field Package"),
         ("Section: x\n" + stanza("bad"), "entry of bad does not begin with the field Package"),
         (stanza("bad").removesuffix(f"SHA256: {SHA256}\n"), "of bad has no valid field SHA256"),
     ],

@@ -193,7 +193,7 @@ def test_contradicting_checksums() -> None:
         (b"", "line 1 of the Release file is no field"),
         (b"<html>\n", "line 1 of the Release file is no field: '<html>'"),
         (RELEASE.encode() + b"\n" + RELEASE.encode(), "is no field: ''"),
-        (RELEASE.encode() + CHECKSUMS.encode(), "repeats the field sha256"),
+        (RELEASE.encode() + CHECKSUMS.encode(), "repeats the field SHA256"),
         (b"Origin: \xff\n", "not UTF-8"),
     ],
 )

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rdcompose.errors import FormatError
-from rdcompose.formats.deb822 import parse_stanza
+from rdcompose.formats.deb822 import parse_fields, parse_stanza
 
 STANZA = b"""\
 Package: busybox-static
@@ -34,6 +34,13 @@ def test_stanza() -> None:
     }
     assert parse_stanza(STANZA, "it") == fields
     assert list(parse_stanza(STANZA, "it")) == list(fields)
+
+
+def test_fields() -> None:
+    fields = parse_fields(STANZA, "it")
+    names = ["Package", "DEPENDS", "Description", "SHA256", "Empty"]
+    assert [name for name, _ in fields] == names
+    assert {name.lower(): value for name, value in fields} == parse_stanza(STANZA, "it")
 
 
 @pytest.mark.parametrize(
@@ -70,7 +77,7 @@ def test_only_newlines_end_lines() -> None:
         pytest.param(b"A: 1\n\nB: 2\n", "line 2 of it is no field", id="second-stanza"),
         pytest.param(b"A: 1\n \nB: 2\n", "line 2 of it is no field", id="blank-continuation"),
         pytest.param(b"A: 1\n \n", "line 2 of it is no field", id="blank-continuation-last"),
-        pytest.param(b"A: 1\nB: 2\n x\na: 1\n", "line 4 of it repeats the field a", id="repeated"),
+        pytest.param(b"aA: 1\nB: 2\n x\nAa: 1\n", "line 4 of it repeats the field Aa$", id="twice"),
         pytest.param(b"A: \xe9\n", "it is not UTF-8 at byte 3", id="latin-1"),
     ],
 )
