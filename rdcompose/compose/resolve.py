@@ -241,13 +241,23 @@ def _near(wanted: str, releases: list[str]) -> list[str]:
 def resolve_program(package: str, kernel_suite: str, architecture: str, archive: Archive) -> Found:
     """Find the package of a program in the release of Debian that a kernel is of.
 
-    :raises NotFoundError: it has none.
+    Where the archive has that release no more, in the suite asked for: the programs are
+    static and run on older kernels, too.
+
+    :raises NotFoundError: there is none.
     """
-    suite = base_suite(kernel_suite)
-    found = newest(package, architecture, archive.family(suite, architecture))
-    if found is None:
-        raise NotFoundError(
-            f"no package {package} for {architecture} in {suite} of {archive.place.description}",
-            hint=f"give the program, or 'none', with --{package.removesuffix('-static')}",
-        )
-    return found
+    tried = []
+    for suite in dict.fromkeys((base_suite(kernel_suite), base_suite(archive.suite))):
+        try:
+            suites = archive.family(suite, architecture)
+        except NotFoundError as error:
+            tried.append(error.message)
+            continue
+        if (found := newest(package, architecture, suites)) is not None:
+            return found
+        tried.append(f"{suite} has none")
+    raise NotFoundError(
+        f"no package {package} for {architecture} in {archive.place.description}: "
+        + "; ".join(tried),
+        hint=f"give the program, or 'none', with --{package.removesuffix('-static')}",
+    )

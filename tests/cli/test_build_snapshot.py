@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
@@ -51,6 +52,21 @@ def test_kernel_that_left_the_mirror(shop: Shop, service: SnapshotServer) -> Non
     assert busybox["archive"]["suite"] == "bookworm"
     # The programs are still on the mirror.
     assert any("busybox" in name for name in shop.downloads())
+
+
+def test_kernel_of_a_debian_that_left_the_mirror(shop: Shop, service: SnapshotServer) -> None:
+    release = "5.10.0-20-cloud-amd64"
+    suite = shop.farm.main.suite("bullseye", suite="oldoldstable")
+    suite.add(kernel_package(release, "5.10.158-2"))
+    suite.write()
+    service.state("debian", "20240601T000000Z", shop.farm.main.directory)
+    shutil.rmtree(suite.directory)
+    (suite.directory.parent / "oldoldstable").unlink()
+    shop.run("build", release, "--snapshot-service", service.url)
+    rows = {row["role"]: row for row in shop.manifest(release)["inputs"]}
+    assert rows["kernel"]["archive"]["suite"] == "bullseye"
+    # Its own programs are gone, too: those of the suite asked for do.
+    assert rows["busybox"]["archive"]["suite"] == "bookworm"
 
 
 def test_second_time_it_is_known_where_it_was(shop: Shop, service: SnapshotServer) -> None:
