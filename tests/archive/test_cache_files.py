@@ -5,9 +5,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-import resource
-import subprocess
-import sys
 import tempfile
 from datetime import timedelta
 from pathlib import Path
@@ -19,12 +16,10 @@ from rdcompose.archive.cache import Cache, Document
 from rdcompose.errors import OutputError
 from tests.support.cache_worker import DATA, NAME, NEW, OLD, SHA256, append
 from tests.support.caches import Filler, files, never, obtain
-from tests.support.unmeasured import unmeasured
+from tests.support.unmeasured import run_limited
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-TOP = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -167,15 +162,8 @@ def test_other_errors_of_a_fill_are_not_the_caches(cache: Cache) -> None:
 
 @pytest.mark.parametrize("size", [0, 100, 5000])
 def test_files_that_cannot_grow(cache: Cache, size: int) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.support.cache_worker", "write-all", str(cache.directory)],
-        cwd=TOP,
-        env=unmeasured(),
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size)),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    done = run_limited(["-m", "tests.support.cache_worker", "write-all", cache.directory], size)
+    assert (done.returncode, done.stderr) == (0, "")
     lines = done.stdout.splitlines()
     # The last is small enough for some of the limits.
     fitting = 1 if size == 5000 else 0
