@@ -6,7 +6,6 @@ import collections
 import functools
 import hashlib
 import itertools
-import os
 import random
 import re
 from pathlib import Path
@@ -17,6 +16,7 @@ import pytest
 from rdcompose.archive.packages import PackageIndex
 from rdcompose.archive.release_file import ReleaseFile
 from rdcompose.archive.version import version_key
+from tests.support.apt import apt_settings, as_options
 from tests.support.kernels import KEYRING, cache_directory, locked, mirrors
 from tests.support.tools import run, tool
 
@@ -44,29 +44,14 @@ class Apt:
 
     def __init__(self, suite: str) -> None:
         self.state = cache_directory() / f"indexes-{suite}"
-        for part in ("lists/partial", "archives/partial"):
-            (self.state / part).mkdir(parents=True, exist_ok=True)
-        settings = {
-            "Dir::State": self.state,
-            "Dir::State::status": self.state / "status",
-            "Dir::Cache": self.state,
-            "Dir::Etc::sourcelist": self.state / "sources.list",
-            "Dir::Etc::sourceparts": "/dev/null",
-            "Dir::Etc::preferencesparts": "/dev/null",
-            "APT::Architecture": "amd64",
-            "APT::Architectures": "amd64",
-            "APT::Sandbox::User": "root" if os.geteuid() == 0 else "",
-            "Acquire::Languages": "none",
+        settings = apt_settings(self.state, "amd64") | {
             "Acquire::GzipIndexes": "false",
             # A mirror may be behind.
             "Acquire::Check-Valid-Until": "false",
         }
-        self._options = [
-            part for key, value in settings.items() for part in ("-o", f"{key}={value}")
-        ]
+        self._options = as_options(settings)
         with locked(self.state / ".lock"):
             if not list((self.state / "lists").glob("*_Packages")):
-                (self.state / "status").touch()
                 main, security = mirrors()
                 uri = security if suite.endswith("-security") else main
                 source = f"deb [arch=amd64 signed-by={KEYRING}] {uri} {suite} main\n"
