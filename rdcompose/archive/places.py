@@ -116,6 +116,8 @@ class AptPlace:
             bases.pop(source.base, None)
         others = _by_archive(suite, bases, self._keyring, security=security)
         optional = bool(exact)
+        # What is guessed beside another address can be configured itself.
+        known = {source.base for source in exact}
         return (
             *exact,
             *(
@@ -123,6 +125,7 @@ class AptPlace:
                     source, may_be_foreign=True, optional=optional or source.optional
                 )
                 for source in others
+                if source.base not in known
             ),
         )
 
