@@ -76,6 +76,18 @@ class PackageIndex:
         """
         return map(self._package, self._offsets(prefix))
 
+    def providing(self, name: str) -> Iterator[Package]:
+        """Yield the packages whose field Provides names another, in the order of the index.
+
+        :raises FormatError: one of them is malformed.
+        """
+        if not _NAME.fullmatch(name):
+            return
+        word = re.compile(rb"[ ,]" + re.escape(name.encode("ascii")) + rb"[ ,(\n]")
+        for found in re.finditer(rb"\nProvides:[^\n]*\n", self._data):
+            if word.search(found[0]):
+                yield self._package(self._start(found.start()))
+
     def names(self, prefix: str) -> Iterator[str]:
         """Yield the names of packages that begin so, each once, in the order of the index.
 
@@ -145,6 +157,11 @@ class PackageIndex:
             source=source,
             _fields=fields,
         )
+
+    def _start(self, offset: int) -> int:
+        """Return where the stanza begins that an offset is in."""
+        found = self._data.rfind(b"\n\n", 0, offset + 1)
+        return found + 2 if found >= 0 else 0
 
     def _end(self, mark: bytes, offset: int) -> int:
         found = self._data.find(mark, offset)

@@ -121,6 +121,13 @@ def _add_content(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--busybox", metavar="FILE|none", help=_PROGRAM)
     group.add_argument("--e2fsck", metavar="FILE|none", help=_PROGRAM)
+    group.add_argument(
+        "--add",
+        metavar="PACKAGE[:/PATH]",
+        action="append",
+        help="programs of a Debian package, of a local .deb or an ELF file (./FILE), with the "
+        "libraries that they need; may be given several times",
+    )
 
 
 def _add_format(parser: argparse.ArgumentParser) -> None:

@@ -7,6 +7,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from rdcompose.compose.contents import ADDED
 from rdcompose.compose.inputs import ArchiveOrigin, Input, read_file
 from rdcompose.errors import SpecError
 
@@ -65,6 +66,8 @@ def _name(item: Input) -> str:
     """Return what tells inputs apart."""
     if item.role == "module list":
         return f"{item.role} {item.file}"
+    if item.role == ADDED:
+        return f"{item.role} {item.package or item.file}"
     return f"{item.role} {item.package}".rstrip() if item.role == "kernel" else item.role
 
 

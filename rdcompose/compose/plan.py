@@ -19,6 +19,7 @@ from rdcompose.kernel.selection import Selection, select
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from rdcompose.compose.additions import Added
     from rdcompose.kernel.depmod import Depmod
     from rdcompose.kernel.moduletree import ModuleTree
     from rdcompose.kernel.package import KernelPackage
@@ -53,7 +54,8 @@ class Plan:
 
     ``disk`` is ``None`` where there is none; ``timestamp`` is the time of every file
     inside the outputs, in seconds since 1970; ``module_paths`` has the path below
-    ``lib/modules/R`` of each module by its name.
+    ``lib/modules/R`` of each module by its name; ``added`` are programs that are not static,
+    and what they need.
     """
 
     release: str
@@ -66,6 +68,7 @@ class Plan:
     disk: DiskPlan | None
     selection: Selection
     module_paths: Mapping[str, str]
+    added: tuple[Added, ...]
     timestamp: int
     options: Mapping[str, str]
     inputs: tuple[Input, ...]
@@ -89,7 +92,7 @@ def make_plan(package: KernelPackage, kernel: Iterable[Input], spec: ComposeSpec
     profile = load_profile(spec.profile)
     selection = _select(depmod, profile, mode)
     programs = load_programs(spec, package.architecture)
-    userspace = load_userspace(spec.template, programs, package.architecture)
+    userspace = load_userspace(spec.template, programs, spec.additions, package.architecture)
     if userspace.builtin_init:
         check_init(package.config, modules=bool(tree.modules))
     add_modules(userspace.tree, tree.release, depmod, selection, mode=mode)
@@ -107,10 +110,11 @@ def make_plan(package: KernelPackage, kernel: Iterable[Input], spec: ComposeSpec
         disk=disk,
         selection=selection,
         module_paths={name: module.path for name, module in depmod.modules.items()},
+        added=userspace.added,
         timestamp=package.timestamp if spec.epoch is None else spec.epoch,
-        options=_options(profile, mode, compression, disk),
+        options=_options(profile, mode, compression, disk) | _added(spec),
         inputs=(*kernel, *userspace.inputs, *_profile_inputs(profile)),
-        notes=selection.notes,
+        notes=(*selection.notes, *userspace.notes),
     )
 
 
@@ -147,6 +151,11 @@ def _options(
         options["disk-format"] = disk.format.value
         options["disk-compress"] = str(disk.compression)
     return options
+
+
+def _added(spec: ComposeSpec) -> dict[str, str]:
+    asked = spec.additions.asked
+    return {"add": " ".join(asked)} if asked else {}
 
 
 def _profile_inputs(profile: Profile) -> Iterable[Input]:

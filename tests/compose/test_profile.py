@@ -54,6 +54,7 @@ def test_whole_profile(make: Make) -> None:
         description="My own.",
         entries=(ListEntry(line=Line("mine/modules.ramfs", 1, "fs/fat"), pattern="fs/fat"),),
         autoload=(ListEntry(line=Line("mine/modules.autoload", 1, "vfat"), pattern="vfat"),),
+        additions=(),
         files=(
             ListFile("mine/modules.ramfs", b"fs/fat\n"),
             ListFile("mine/modules.autoload", b"vfat # FAT\n"),
