@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn, Protocol, Self
 
 from rdcompose import __version__
 from rdcompose.archive.addresses import redirected, scheme_of, shown
-from rdcompose.archive.answers import content_length, retry_after
 from rdcompose.archive.download import Download
-from rdcompose.archive.failures import OTHER_MIRROR, PassingError, failure
+from rdcompose.archive.failures import OTHER_MIRROR, TransientError, failure
+from rdcompose.archive.headers import content_length, retry_after
 from rdcompose.archive.localfile import read_blocks, read_file
 from rdcompose.archive.partial import Partial
-from rdcompose.archive.patience import Patience
+from rdcompose.archive.retry import Retry
 from rdcompose.errors import FetchError, NotFoundError
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ _WITH_FILE: Final = frozenset({200, 206})
 _MOVED: Final = frozenset({301, 302, 303, 307, 308})
 _ABSENT: Final = frozenset({404, 410})
 # Overload and restarts; any other refusal would be repeated word for word.
-_PASSING: Final = frozenset({408, 429, 500, 502, 503, 504})
+_TRANSIENT: Final = frozenset({408, 429, 500, 502, 503, 504})
 
 
 class Validators(NamedTuple):
@@ -105,7 +105,7 @@ class HttpFetcher:
     """Fetches from servers, and from directories by ``file://``.
 
     ``attempts``, ``backoff``, ``cancelled`` and ``sleep`` are those of
-    :class:`~rdcompose.archive.patience.Patience`. Time-outs are in seconds; ``read_timeout``
+    :class:`~rdcompose.archive.retry.Retry`. Time-outs are in seconds; ``read_timeout``
     is the longest silence.
     """
 
@@ -119,7 +119,7 @@ class HttpFetcher:
         cancelled: threading.Event | None = None,
         sleep: Callable[[float], object] | None = None,
     ) -> None:
-        self._patience = Patience(
+        self._retry = Retry(
             attempts=attempts,
             backoff=backoff,
             cancelled=cancelled or threading.Event(),
@@ -133,7 +133,7 @@ class HttpFetcher:
             return Fetched(read_file(url, limit), Validators(), url)
         # Caches on the way are to ask, as apt wants it, whether what they have is current.
         headers = {"Cache-Control": "max-age=0", **_conditions(validators or Validators())}
-        return self._patience.persist(url, lambda: self._get(url, limit, headers))
+        return self._retry.call(url, lambda: self._get(url, limit, headers))
 
     def _get(self, url: str, limit: int, headers: Mapping[str, str]) -> Fetched | None:
         with self._client.request(url, headers) as answer:
@@ -144,7 +144,7 @@ class HttpFetcher:
             data = bytearray()
             if (answer.length or 0) <= limit:
                 for block in answer.blocks(limit + 1):
-                    self._patience.check(url)
+                    self._retry.check(url)
                     data += block
             if max(answer.length or 0, len(data)) > limit:
                 raise FetchError(f"{answer.name} has more than the {limit} bytes that are allowed")
@@ -159,13 +159,11 @@ class HttpFetcher:
             advance(there, size)
             if there == size:
                 return
-            download = Download(url, partial, size, advance, self._patience)
+            download = Download(url, partial, size, advance, self._retry)
             if scheme_of(url) == "file":
                 download.receive(there, read_blocks(url, there, size))
             else:
-                self._patience.persist(
-                    url, lambda: download.attempt(self._client), lambda: partial.size
-                )
+                self._retry.call(url, lambda: download.attempt(self._client), lambda: partial.size)
 
 
 class Client:
@@ -179,7 +177,7 @@ class Client:
     def request(self, url: str, headers: Mapping[str, str]) -> Answer:
         """Ask for a file, following redirects; the answer is to be closed.
 
-        :raises PassingError: no connection or no answer; it may help to ask again.
+        :raises TransientError: no connection or no answer; it may help to ask again.
         :raises FetchError: nobody can be asked, or redirects lead nowhere.
         """
         asked = url
@@ -274,7 +272,7 @@ class Answer:
     def blocks(self, limit: int) -> Iterator[bytes]:
         """Yield the body as it arrives, ``limit`` bytes at most, as it is on the wire.
 
-        :raises PassingError: it is cut off, or nothing comes.
+        :raises TransientError: it is cut off, or nothing comes.
         """
         with _translated(self.name, self._timeouts):
             # Not Response.iter_content: that waits until a block is full.
@@ -284,22 +282,22 @@ class Answer:
 
     def skip_body(self) -> None:
         """Read a short body that nobody wants, so that the connection can serve again."""
-        with contextlib.suppress(PassingError):
+        with contextlib.suppress(TransientError):
             if self.status == 304 or (self.length is not None and self.length < _BLOCK):
                 for _ in self.blocks(_BLOCK):
                     pass
 
     def goes_on(self) -> bool:
         """Whether more of the body comes, where its length was not told."""
-        with contextlib.suppress(PassingError):
+        with contextlib.suppress(TransientError):
             return self.length is None and any(self.blocks(1))
         return False
 
-    def broken(self, what: str) -> PassingError:
+    def broken(self, what: str) -> TransientError:
         """Return the error for an answer that makes no sense; the next one may."""
-        return PassingError(f"cannot fetch {self.name}: {what}", hint=OTHER_MIRROR)
+        return TransientError(f"cannot fetch {self.name}: {what}", hint=OTHER_MIRROR)
 
-    def refusal(self) -> FetchError | PassingError:
+    def refusal(self) -> FetchError | TransientError:
         """Return the error for a status that is none of those hoped for."""
         from http import HTTPStatus
 
@@ -309,8 +307,8 @@ class Answer:
         message = f"cannot fetch {self.name}: the server answers {status}"
         if self.status in _ABSENT:
             return NotFoundError(message)
-        if self.status in _PASSING:
-            return PassingError(message, pause=retry_after(self.headers), hint=OTHER_MIRROR)
+        if self.status in _TRANSIENT:
+            return TransientError(message, pause=retry_after(self.headers), hint=OTHER_MIRROR)
         return FetchError(message)
 
 
