@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import io
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rdcompose.compose.inputs import Input, read_file
 from rdcompose.compose.layout import add_skeleton
 from rdcompose.compose.placement import place_additions, without_lost_scripts
 from rdcompose.compose.programs import ProgramName, load_program, program_entries
-from rdcompose.compose.template import builtin_template, overlay, read_template
+from rdcompose.compose.template import builtin_template, overlay, read_template, tree_bytes
 from rdcompose.errors import FormatError, SpecError
-from rdcompose.formats.cpio import write_newc
 from rdcompose.formats.executable import is_elf, read_executable
 from rdcompose.kernel.release import machine_name
 from rdcompose.tree import File, Symlink, read_all
@@ -37,8 +35,8 @@ _INIT: Final = "init"
 # What the built-in init script calls; checked so that a cut-down busybox is found out
 # here and not at boot.
 INIT_APPLETS: Final = (
-    *("cat", "dd", "findfs", "head", "mkdir", "modprobe", "mount", "od", "readlink", "reboot"),
-    *("sed", "setsid", "sh", "sleep", "switch_root", "umount", "uname"),
+    *("cat", "dd", "head", "mkdir", "modprobe", "mount", "od", "readlink", "reboot"),
+    *("sed", "setsid", "sh", "sleep", "switch_root", "tr", "umount"),
 )
 
 
@@ -178,6 +176,4 @@ def _add_program(
 
 
 def _tree_digest(tree: Tree) -> str:
-    segment = io.BytesIO()
-    write_newc(segment, tree, mtime=0)
-    return hashlib.sha256(segment.getvalue()).hexdigest()
+    return hashlib.sha256(tree_bytes(tree)).hexdigest()

@@ -88,6 +88,11 @@ def ide_disk(path: Path, *, kind: str = "raw", snapshot: bool = True) -> tuple[s
     return _disk(path, kind, snapshot, "ide-hd")
 
 
+def nvme_disk(path: Path, *, kind: str = "raw", snapshot: bool = True) -> tuple[str, ...]:
+    """Options for a disk that is an NVMe device."""
+    return _disk(path, kind, snapshot, "nvme,serial=1")
+
+
 SCSI_CONTROLLER: Final = ("-device", "virtio-scsi-pci")
 
 
