@@ -46,7 +46,7 @@ _TRANSIENT: Final = frozenset({408, 429, 500, 502, 503, 504})
 
 
 class Validators(NamedTuple):
-    """What a server said of the state of a file, to ask later whether it has changed."""
+    """What a server said of the state of a file (RFC 9110, section 8.8)."""
 
     etag: str = ""
     last_modified: str = ""
@@ -54,11 +54,10 @@ class Validators(NamedTuple):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Fetched:
-    """A small file; ``url`` is where it came from after redirects."""
+    """A small file, and what to ask with whether it has changed."""
 
     data: bytes
     validators: Validators
-    url: str
 
 
 class Fetcher(Protocol):
@@ -130,7 +129,7 @@ class HttpFetcher:
     def get(self, url: str, *, limit: int, validators: Validators | None = None) -> Fetched | None:
         """Return a file of at most ``limit`` bytes; see :class:`Fetcher`."""
         if scheme_of(url) == "file":
-            return Fetched(read_file(url, limit), Validators(), url)
+            return Fetched(read_file(url, limit), Validators())
         # Caches on the way are to ask, as apt wants it, whether what they have is current.
         headers = {"Cache-Control": "max-age=0", **_conditions(validators or Validators())}
         return self._retry.call(url, lambda: self._get(url, limit, headers))
@@ -148,7 +147,7 @@ class HttpFetcher:
                     data += block
             if max(answer.length or 0, len(data)) > limit:
                 raise FetchError(f"{answer.name} has more than the {limit} bytes that are allowed")
-            return Fetched(bytes(data), answer.validators, answer.url)
+            return Fetched(bytes(data), answer.validators)
 
     def download(self, url: str, path: Path, *, size: int, advance: Advance) -> None:
         """Fill a file until it holds ``size`` bytes; see :class:`Fetcher`."""
@@ -200,7 +199,7 @@ class Client:
             response = self._open_session().get(
                 url, headers=dict(headers), stream=True, timeout=self._timeouts
             )
-        return Answer(response, url, name, self._timeouts)
+        return Answer(response, name, self._timeouts)
 
     def _open_session(self) -> requests.Session:
         with self._lock:
@@ -232,11 +231,10 @@ class Answer:
     """What a server answers; a context manager. ``name`` is the address for messages."""
 
     def __init__(
-        self, response: requests.Response, url: str, name: str, timeouts: tuple[float, float]
+        self, response: requests.Response, name: str, timeouts: tuple[float, float]
     ) -> None:
         self.status = response.status_code
         self.headers: Mapping[str, str] = response.headers
-        self.url = url
         self.name = name
         self._response = response
         self._timeouts = timeouts

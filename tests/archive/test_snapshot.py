@@ -67,7 +67,7 @@ class Service:
         data = json.dumps(answer).encode()
         if len(data) > limit:
             raise FetchError(f"{url}: more than {limit} bytes")
-        return Fetched(data, Validators(), url)
+        return Fetched(data, Validators())
 
     def download(self, *_args: Any, **_options: Any) -> None:
         raise AssertionError("of the service only small answers are wanted")
@@ -115,7 +115,7 @@ class Answers:
             raise self.error
         if len(self.data) > limit:
             raise FetchError(f"{url}: more than {limit} bytes")
-        return Fetched(self.data, Validators(), url)
+        return Fetched(self.data, Validators())
 
     def download(self, *_args: Any, **_options: Any) -> None:
         raise AssertionError("of the service only small answers are wanted")
