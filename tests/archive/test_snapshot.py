@@ -537,3 +537,17 @@ def test_any_text_is_a_moment_or_refused(text: str) -> None:
         assert re.fullmatch(r"\d{8}T\d{6}Z", parse_timestamp(text), re.ASCII)
     except UsageError:
         return
+
+
+def test_passwords_are_not_shown() -> None:
+    class Page:
+        def get(self, url: str, *, limit: int, validators: Validators | None = None) -> Fetched:
+            assert (limit, validators) == (4 << 20, None)
+            return Fetched(b"<html>", Validators(), url)
+
+        def download(self, *_: object, **__: object) -> None:
+            raise AssertionError
+
+    with pytest.raises(FormatError) as caught:
+        Snapshot(Page(), "https://me:word@snapshot.test").versions(KERNEL)
+    assert caught.value.message.startswith("https://snapshot.test/mr/binary/")
