@@ -49,6 +49,7 @@ def scripts() -> list[Path]:
     """Every shell script, by its first line."""
     candidates = [*(TOP / "bin").rglob("*"), TOP / ".ci" / "run", *(TOP / "bench").rglob("*")]
     candidates += (TOP / "ramdisk-template").rglob("*")
+    candidates += (TOP / "rdcompose" / "qemu" / "guest").iterdir()
     shell = re.compile(rb"#!\s*/bin/(busybox )?(ba)?sh\b|# shellcheck shell=")
     return [
         path

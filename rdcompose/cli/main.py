@@ -71,6 +71,10 @@ def _run(arguments: argparse.Namespace) -> int:
         from rdcompose.cli.cache import cache
 
         return cache(arguments)
+    if arguments.command == "boot":
+        from rdcompose.cli.boot import boot
+
+        return boot(arguments)
     from rdcompose.cli.minivm import COMMANDS
 
     return COMMANDS[arguments.command](arguments)

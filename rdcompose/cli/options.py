@@ -9,6 +9,7 @@ from typing import Final
 
 from rdcompose import __version__
 from rdcompose.cli.archive_options import add_archive_options
+from rdcompose.cli.boot_options import add_boot
 
 _EPILOG: Final = """\
 exit status: 0 done, 1 it could not be done (one clear message), 2 wrong usage,
@@ -33,6 +34,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"rdcompose {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     _add_build(commands)
+    add_boot(commands)
     _add_kernels(commands)
     _add_minivm(commands)
     _add_cache(commands)
