@@ -543,7 +543,7 @@ def test_passwords_are_not_shown() -> None:
     class Page:
         def get(self, url: str, *, limit: int, validators: Validators | None = None) -> Fetched:
             assert (limit, validators) == (4 << 20, None)
-            return Fetched(b"<html>", Validators(), url)
+            return Fetched(b"<html>", Validators())
 
         def download(self, *_: object, **__: object) -> None:
             raise AssertionError
