@@ -117,6 +117,20 @@ def test_prefix() -> None:
         assert list(sample.matching(prefix)) == []
 
 
+def test_providing() -> None:
+    found = index(
+        stanza("mawk", Provides="awk"),
+        stanza("gawk", Provides="cawk, awk (= 1:2)"),
+        stanza("awk", Provides="x-awk, awkx, awk-1"),
+        stanza("last", Provides="mail,awk"),
+    )
+    assert [package.name for package in found.providing("awk")] == ["mawk", "gawk", "last"]
+    assert [package.name for package in found.providing("cawk")] == ["gawk"]
+    assert list(found.providing("aw")) == []
+    assert list(found.providing("aw.")) == []
+    assert list(found.providing("no name")) == []
+
+
 def test_every_version_in_the_order_of_the_index() -> None:
     sample = index(stanza("a", "1"), stanza("b"), stanza("a", "2"))
     assert [(package.name, package.version) for package in sample.matching("a")] == [
