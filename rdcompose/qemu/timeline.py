@@ -118,8 +118,9 @@ _WIDTH: Final = 960
 _LEFT: Final = 20
 _BAR: Final = 560
 _ROW: Final = 22
-_TOP: Final = 64
-_LONGEST_NAME: Final = 72
+_TOP: Final = 70
+# Pixels that a character takes at most, on average.
+_CHARACTER: Final = 7.0
 _STEPS: Final = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0)
 
 
@@ -146,8 +147,8 @@ def _grid(end: float, scale: float, height: int) -> Iterator[str]:
     step = next((size for size in _STEPS if end / size <= 10), _STEPS[-1])
     for number in range(int(end / step) + 1):
         x = _LEFT + number * step * scale
-        yield f'<path d="M{x:.1f} 46V{height - 10}" stroke="#dddddd"/>'
-        yield f'<text x="{x:.1f}" y="42" fill="#555555">{number * step:g} s</text>'
+        yield f'<path d="M{x:.1f} 54V{height - 10}" stroke="#dddddd"/>'
+        yield f'<text x="{x:.1f}" y="50" fill="#555555">{number * step:g} s</text>'
 
 
 def _row(span: Span, scale: float, top: int) -> Iterator[str]:
@@ -155,15 +156,12 @@ def _row(span: Span, scale: float, top: int) -> Iterator[str]:
     inset = 4 if span.inner else 0
     opacity = ' fill-opacity="0.5"' if span.inner else ""
     name = ("after: " if span.inner else "") + span.name
-    shown = name if len(name) <= _LONGEST_NAME else name[: _LONGEST_NAME - 1] + "…"
-    label = escape(f"{span.seconds:.2f} s  {shown}")
+    room = int((_WIDTH - x - width) / _CHARACTER)
+    label = f"{span.seconds:.2f} s  {name}"
+    label = escape(label if len(label) <= room else f"{label[: room - 1]}…")
     tip = escape(f"{name}: {span.start:.3f} s to {span.end:.3f} s")
     yield (
         f'<rect x="{x:.1f}" y="{top + inset}" width="{width:.1f}" height="{_ROW - 6 - 2 * inset}" '
         f'fill="{_COLOURS[span.part]}"{opacity}><title>{tip}</title></rect>'
     )
-    # Beside the bar where there is room, else before its beginning.
-    if x + width < _LEFT + _BAR * 0.6:
-        yield f'<text x="{x + width + 6:.1f}" y="{top + 13}">{label}</text>'
-    else:
-        yield f'<text x="{x - 6:.1f}" y="{top + 13}" text-anchor="end">{label}</text>'
+    yield f'<text x="{x + width + 6:.1f}" y="{top + 13}">{label}</text>'
