@@ -122,6 +122,11 @@ class Suite:
         return name if "/" in name else name + slash + rest
 
     @property
+    def name_today(self) -> str:
+        """What to ask for now to get it: in an old state, ``stable`` was another release."""
+        return self.name if self.source.pinned else self.source.suite
+
+    @property
     def identity(self) -> tuple[str, str, str]:
         """What two names of one suite have in common."""
         return (self.source.base, self.release.label, self.name)

@@ -122,7 +122,7 @@ def _resolved(arguments: argparse.Namespace, asked: _Asked, *, shown: bool) -> A
         suite = archive.suite
         if asked.name is not None:
             kernel = resolve_kernel(asked.name, architecture, archive, session.history)
-            suite = kernel[0].suite.source.suite
+            suite = kernel[0].suite.name_today
         additions = _additions(asked, suite, architecture, session)
         missing = _missing(asked, additions)
         programs = [

@@ -39,7 +39,8 @@ _STABLE: Final = "stable"
 class Session:
     """An archive to search, what remembers more than it, and how to stop its downloads.
 
-    ``history`` and ``snapshot`` are ``None`` where the snapshot service must not be asked.
+    ``history`` and ``snapshot`` are ``None`` where the snapshot service must not be asked;
+    without a network, ``history`` has what is in the cache.
     """
 
     archive: Archive
@@ -83,12 +84,12 @@ def archive_session(arguments: argparse.Namespace, *, shown: bool) -> Iterator[S
             access=access,
             cancelled=cancelled,
         )
-        asked = not (arguments.no_snapshot or arguments.offline or arguments.snapshot)
+        allowed = not (arguments.no_snapshot or arguments.snapshot)
         try:
             yield Session(
                 archive=archive,
-                history=History(snapshot, archive) if asked else None,
-                snapshot=snapshot if asked else None,
+                history=History(snapshot, archive) if allowed else None,
+                snapshot=snapshot if allowed and not arguments.offline else None,
                 cancelled=cancelled,
             )
         finally:

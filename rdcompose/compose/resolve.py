@@ -37,6 +37,10 @@ _UNSIGNED: Final = "-unsigned"
 # Debug files, and what the signing service is fed with.
 _NO_IMAGES: Final = ("-dbg", "-signed-template")
 _KERNEL_DEPENDENCY: Final = re.compile(r"(?:^|[,|])\s*(linux-image-[^\s,|(]+)")
+# Flavours can begin with a digit, too: 686-pae.
+_RELEASE: Final = re.compile(r"[0-9]+\.")
+# A metapackage that got another name depends on the one that has it.
+_MAX_METAPACKAGES: Final = 4
 # Names that a message about a wrong one suggests.
 _SUGGESTIONS: Final = 4
 
@@ -113,25 +117,26 @@ def resolve_kernel(
     The first is ``linux-image``; more where that depends on others with its parts.
 
     A flavour is looked for in the suite asked for. A release is looked for there, then in
-    all other suites of the archive, then in what the snapshot service remembers, if
-    ``history`` is given.
+    what else is configured, then in all other suites of the archive, then in what the
+    snapshot service remembers, if ``history`` is given.
 
     :raises NotFoundError: there is none; the message says what there is.
     :raises FetchError: a suite that must be searched cannot be fetched.
     :raises TrustError: it is not signed as it must be.
     """
     wanted = name.removeprefix(PREFIX)
-    is_release = wanted[:1].isdigit()
-    if is_release:
-        first = tuple(archive.configured(architecture.name))
-    else:
-        first = archive.family(archive.suite, architecture.name)
-    found = _in_suites(wanted, architecture.name, first)
+    suites = archive.family(archive.suite, architecture.name)
+    found = _in_suites(wanted, architecture.name, suites)
     beyond = ""
-    if found is None and is_release:
-        found, beyond = _beyond(wanted, architecture.name, archive, history)
+    if found is None and _RELEASE.match(wanted) is None:
+        found = _newest_of_flavour(wanted, architecture.name, suites)
+    elif found is None:
+        suites = tuple(archive.configured(architecture.name))
+        found = _image(PREFIX + wanted, architecture.name, suites)
+        if found is None:
+            found, beyond = _beyond(wanted, architecture.name, archive, history)
     if found is None:
-        raise _not_found(wanted, architecture, archive, first, beyond)
+        raise _not_found(wanted, architecture, archive, suites, beyond)
     return (found, *_parts(found))
 
 
@@ -155,7 +160,7 @@ def _beyond(
     wanted: str, architecture: str, archive: Archive, history: History | None
 ) -> tuple[Found | None, str]:
     """Look for a release everywhere else; returns also what to say if it is nowhere."""
-    found = _elsewhere(wanted, architecture, archive)
+    found = _elsewhere(wanted, architecture, archive, history)
     said = ", nor in the archive's other suites"
     if archive.left_out:
         said += f" ({', '.join(archive.left_out)} could not be searched; -v tells why)"
@@ -168,13 +173,17 @@ def _beyond(
     return found, f"{said}, and the snapshot service never had it"
 
 
-def _in_suites(wanted: str, architecture: str, suites: Iterable[Suite]) -> Found | None:
-    suites = tuple(suites)
-    found = _image(PREFIX + wanted, architecture, suites)
-    if found is not None and (kernel := _dependency(found.package)) is not None:
+def _in_suites(wanted: str, architecture: str, suites: tuple[Suite, ...]) -> Found | None:
+    """Return a kernel by the name of its package, or of a metapackage."""
+    name = PREFIX + wanted
+    for _ in range(_MAX_METAPACKAGES):
         # A metapackage of a suite in the middle of an update may be ahead of its kernel.
-        found = _image(kernel, architecture, suites)
-    return found or _newest_of_flavour(wanted, architecture, suites)
+        found = _image(name, architecture, suites)
+        kernel = None if found is None else _dependency(found.package)
+        if kernel is None:
+            return found
+        name = kernel
+    return None
 
 
 def _image(package: str, architecture: str, suites: tuple[Suite, ...]) -> Found | None:
@@ -189,11 +198,14 @@ def _newest_of_flavour(wanted: str, architecture: str, suites: tuple[Suite, ...]
     return next((row.found for row in rows if flavour_of_release(row.release) == wanted), None)
 
 
-def _elsewhere(wanted: str, architecture: str, archive: Archive) -> Found | None:
+def _elsewhere(
+    wanted: str, architecture: str, archive: Archive, history: History | None
+) -> Found | None:
     """Look where it was found before, then in all other suites, likely ones first."""
-    for name in (PREFIX + wanted, PREFIX + wanted + _UNSIGNED):
-        if (found := archive.recall(name, architecture)) is not None:
-            return found
+    for place in (archive, history):
+        for name in (PREFIX + wanted, PREFIX + wanted + _UNSIGNED):
+            if place is not None and (found := place.recall(name, architecture)) is not None:
+                return found
     likely = [suite for guess in guess_suites(wanted) for suite in family(guess)]
     rest = [name for name in other_suites() if name not in likely]
     for names in (likely, rest):
