@@ -209,6 +209,8 @@ def test_keys_by_fingerprint(tmp_path: Path) -> None:
         ("/keys/none.gpg", "none.gpg cannot be read: No such file or directory"),
         (VENDOR.fingerprint, "has none of the keys"),
     ],
+    # A key is another one in each process, and workers must have tests of the same names.
+    ids=["file", "fingerprint"],
 )
 def test_keys_that_are_not_there(tmp_path: Path, signer: str, reason: str) -> None:
     place = apt(tmp_path, {LIST: f"deb [signed-by={signer}] {MAIN} trixie main\n"})

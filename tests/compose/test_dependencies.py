@@ -175,9 +175,7 @@ def test_circle_of_dependencies(tmp_path: Path) -> None:
 
 def test_no_such_package(tmp_path: Path) -> None:
     shelf = Shelf(tmp_path, row("tool"))
-    with pytest.raises(
-        NotFoundError, match="there is no package tol for amd64"
-    ) as caught:
+    with pytest.raises(NotFoundError, match="there is no package tol for amd64") as caught:
         shelf.supplier.requested(parse_request("tol"))
     assert "./FILE" in str(caught.value.hint)
 
