@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
     from rdcompose.compose.addlist import Request
 
-
 # Named as the manifest names them.
 _OPTIONS: Final = ("profile", "compress", "disk", "disk-format", "disk-compress")
 _DEFAULTS: Final = {"profile": "minivm", "disk": "remaining", "disk-format": "qcow2"}
@@ -95,6 +94,7 @@ def _spec(
         busybox=acquired.busybox,
         e2fsck=acquired.e2fsck,
         additions=acquired.additions,
+        features=tuple(arguments.feature or options.get("features", "").split()),
         compress=_codec("--compress", options.get("compress")),
         disk=mode,
         disk_format=DiskFormat(options["disk-format"]),

@@ -111,7 +111,7 @@ def _add_content(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--profile",
         metavar="NAME|DIR",
-        help="module lists: minivm, virtio, generic or a directory with modules.ramfs and "
+        help="module lists: minivm, netboot, virtio, generic or a directory with modules.ramfs and "
         "modules.autoload (default: minivm)",
     )
     group.add_argument(
@@ -120,6 +120,12 @@ def _add_content(parser: argparse.ArgumentParser) -> None:
         type=Path,
         help="files for the initramfs: replaces the built-in template if it has an init, "
         "else is laid over it",
+    )
+    group.add_argument(
+        "--feature",
+        metavar="NAME",
+        action="append",
+        help="feature of the init script: network, nfs, nbd or ram; may be given several times",
     )
     group.add_argument("--busybox", metavar="FILE|none", help=_PROGRAM)
     group.add_argument("--e2fsck", metavar="FILE|none", help=_PROGRAM)

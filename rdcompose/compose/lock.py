@@ -64,7 +64,7 @@ class Lock:
 
 def _name(item: Input) -> str:
     """Return what tells inputs apart."""
-    if item.role == "module list":
+    if item.role in {"module list", "feature"}:
         return f"{item.role} {item.file}"
     if item.role == ADDED:
         return f"{item.role} {item.package or item.file}"

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from rdcompose.compose.addlist import parse_add_list
+from rdcompose.compose.features import parse_names
 from rdcompose.errors import SpecError
 from rdcompose.kernel.modlist import (
     MAX_LIST_SIZE,
@@ -37,6 +38,7 @@ DEFAULT: Final = "minivm"
 RAMFS: Final = "modules.ramfs"
 AUTOLOAD: Final = "modules.autoload"
 ADD: Final = "add"
+FEATURES: Final = "features"
 README: Final = "README"
 
 _PACKAGE: Final = Path(__file__).resolve().parent.parent
@@ -66,6 +68,7 @@ class Profile:
     entries: tuple[ListEntry, ...]
     autoload: tuple[ListEntry, ...]
     additions: tuple[Request, ...]
+    features: tuple[str, ...]
     files: tuple[ListFile, ...]
 
 
@@ -90,6 +93,7 @@ def load_profile(wanted: str, places: Sequence[Path] = PLACES) -> Profile:
         entries=tuple(reading.entries),
         autoload=tuple(reading.autoload),
         additions=tuple(reading.additions),
+        features=tuple(reading.features),
         files=tuple(reading.files),
     )
 
@@ -101,6 +105,7 @@ class _Reading:
         self.entries: list[ListEntry] = []
         self.autoload: list[ListEntry] = []
         self.additions: list[Request] = []
+        self.features: list[str] = []
         self.files: list[ListFile] = []
         self._places = places
         self._open: list[Path] = []
@@ -121,6 +126,8 @@ class _Reading:
         if os.path.lexists(folder / ADD):
             data = self._read(folder, ADD)
             self.additions += parse_add_list(data, file=_label(folder, ADD), folder=folder)
+        if os.path.lexists(folder / FEATURES):
+            self.features += parse_names(self._read(folder, FEATURES))
         self._open.pop()
         self._done.add(real)
 

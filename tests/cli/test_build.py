@@ -715,3 +715,38 @@ def test_files_of_others_stay(shop: Workshop, manifest: bytes | None) -> None:
     assert set(shop.listing()) == NAMES | own.keys()
     assert {name: shop.listing()[name] for name in own} == own
     assert (shop.path / "x").read_bytes() == b"outside"
+
+
+def _feature_files(shop: Workshop) -> list[str]:
+    return [path for path in shop.initramfs() if path.startswith("etc/rdcompose/features/")]
+
+
+def test_features_are_asked_for(shop: Workshop) -> None:
+    shop.build()
+    assert _feature_files(shop) == []
+    shop.build("--feature", "ram")
+    assert _feature_files(shop) == ["etc/rdcompose/features/ram.sh"]
+    manifest = shop.manifest()
+    assert isinstance(manifest["options"], dict)
+    assert manifest["options"]["features"] == "ram"
+    assert isinstance(manifest["inputs"], list)
+    [found] = [item for item in manifest["inputs"] if item["role"] == "feature"]
+    assert (found["file"], found["source"]) == ("ram", "built in")
+
+
+def test_profile_names_features(shop: Workshop) -> None:
+    shop.write("lists/features", b"ram  # lives in memory\n")
+    shop.build()
+    assert _feature_files(shop) == ["etc/rdcompose/features/ram.sh"]
+
+
+def test_feature_that_cannot_be(shop: Workshop) -> None:
+    assert shop.fail("--feature", "nosuch") == "there is no feature 'nosuch'"
+
+
+def test_features_are_locked(shop: Workshop) -> None:
+    shop.build("--feature", "ram")
+    lock = shop.write("lock.json", (shop.out / f"manifest-{RELEASE}.json").read_bytes())
+    before = shop.listing()
+    shop.build("--locked", str(lock))
+    assert shop.listing() == before
