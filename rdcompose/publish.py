@@ -190,13 +190,13 @@ def _signals_held() -> Iterator[None]:
     held = {n: handler for n, handler in handlers.items() if handler not in {None, signal.SIG_IGN}}
     try:
         for number in held:
-            signal.signal(number, lambda number, _frame: arrived.append(number))
+            signal.signal(number, lambda taken, _frame: arrived.append(taken))
         yield
     finally:
         for number, handler in held.items():
             signal.signal(number, handler)
-        for number in arrived:
-            signal.raise_signal(number)
+        for taken in arrived:
+            signal.raise_signal(taken)
 
 
 def _cannot_write(path: Path, error: OSError) -> OutputError:
