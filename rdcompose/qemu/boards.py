@@ -1,7 +1,7 @@
 """The machines of QEMU that Debian's kernels boot on: what each needs on its command line.
 
-References: QEMU's System Emulation User's Guide, "QEMU System Emulator Targets". Each was
-tried with the kernel that Debian has for it.
+References: QEMU's System Emulation User's Guide, "QEMU System Emulator Targets". All but
+microvm, which wants KVM, were tried with the kernel that Debian has for them.
 """
 
 from __future__ import annotations
