@@ -15,6 +15,7 @@ warn() {
 # rescue WHAT TRIED ADVICE: say what failed, what was done about it, what there is and how
 # to go on; then restart or offer a shell. The caller tries again afterwards.
 rescue() {
+	settle
 	echo
 	echo "rdcompose: error: $1"
 	echo "rdcompose: tried: $2"
@@ -54,10 +55,14 @@ shell() {
 # the image may hold scripts to run.
 moment() {
 	case ,$breaks, in
-		*,$1,*) shell "shell because of break=$1; leave it (exit) to go on" ;;
+		*,$1,*)
+			settle
+			shell "shell because of break=$1; leave it (exit) to go on"
+			;;
 	esac
 	for script in /etc/rdcompose.d/"$1"/*; do
 		[ -x "$script" ] || continue
+		settle
 		say "running $script"
 		"$script" || warn "$script ended with status $?"
 	done

@@ -23,7 +23,10 @@ await() {
 		[ "$wait" = forever ] || [ "$waited" -le "$wait" ] || return 1
 		sleep 0.02
 		tick=$((tick + 1))
-		[ $((tick % 5)) -ne 0 ] || coldplug
+		[ $((tick % 5)) -ne 0 ] || {
+			settle
+			coldplug
+		}
 	done
 }
 

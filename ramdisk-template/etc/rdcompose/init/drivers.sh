@@ -15,14 +15,40 @@ read_composition() {
 	fi
 }
 
+# Load drivers in two processes: devices of virtio, which are there at once, in this one;
+# and in another one all else, where each disk controller takes its time. That one goes on
+# while the root is looked for and mounted; settle waits for it.
 load_drivers() {
 	say "loading drivers for $release"
 	read_autoload
-	# Along in the same call comes what the modules disk needs, and before any controller's
-	# driver that of SCSI disks: when all disks wait for it already, their names get mixed up.
 	layering=
 	[ "$kind" = none ] || layering="squashfs overlay"
-	coldplug $names $layering sd_mod
+	mkdir -p $LAYERS
+	{
+		pass_over=quick
+		# Before any controller's driver that of SCSI disks: when all disks wait for it
+		# already, their names get mixed up.
+		coldplug $names sd_mod
+		echo "$seen" > $LAYERS/drivers
+	} &
+	loading=$!
+	pass_over=slow
+	# Along in the same call comes what the modules disk needs.
+	coldplug $layering
+	pass_over=
+}
+
+# settle: wait until drivers are loaded for all devices that were found at first.
+settle() {
+	[ -n "$loading" ] || return 0
+	wait "$loading"
+	loading=
+	IFS= read -r more_seen < $LAYERS/drivers
+	rm $LAYERS/drivers
+	seen=$seen$more_seen
+	# Each process has left devices to the other one: look at all of them again.
+	known=' '
+	coldplug
 	check_autoload
 }
 
@@ -86,12 +112,17 @@ coldplug() {
 		for alias in $(cat /dev/null $files 2> /dev/null); do
 			alias=${alias#MODALIAS=}
 			case $seen in
-				*" $alias "*) ;;
-				*)
-					seen="$seen$alias "
-					fresh="$fresh $alias"
-					;;
+				*" $alias "*) continue ;;
 			esac
+			# The other process takes care of these. virtio's SCSI controllers are not among
+			# the quick ones: they name their disks as all others do, and keep their place.
+			case $pass_over:$alias in
+				quick:pci:v00001AF4* | quick:virtio:d0000000[12]v*) continue ;;
+				slow:pci:v00001AF4* | slow:virtio:d0000000[12]v*) ;;
+				slow:*) continue ;;
+			esac
+			seen="$seen$alias "
+			fresh="$fresh $alias"
 		done
 		[ -z "$fresh" ] || modprobe -abq $fresh
 		set +f

@@ -8,6 +8,7 @@ mounts_itself() {
 }
 
 hand_over() {
+	settle
 	say "starting $init"
 	{
 		if ! mounts_itself; then
@@ -26,6 +27,7 @@ hand_over() {
 # stay: the machine lives in RAM. Its init is the program that init= names, else this
 # script, with a shell on every console.
 stay() {
+	settle
 	if [ -n "$init_named" ]; then
 		until [ -x "$init" ]; do
 			rescue "this initramfs holds no program $init" "root=none init=$init" \

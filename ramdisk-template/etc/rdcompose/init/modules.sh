@@ -115,6 +115,9 @@ find_modules() {
 		name_disk
 		return
 	fi
+	find_disk && return
+	# It may be on a controller that takes its time.
+	settle
 	for _ in 1 2 3 4 5; do
 		find_disk && return
 		[ -z "$strangers" ] || break

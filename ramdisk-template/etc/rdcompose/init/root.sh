@@ -94,6 +94,10 @@ mount_root() {
 
 # mount_device: the root is on a block device.
 mount_device() {
+	# The names of these depend on which others there are.
+	case $root in
+		/dev/sd*) settle ;;
+	esac
 	if ! await "$root"; then
 		rescue "the root device $root is not there" \
 			"waited $waited s for it, and loaded a driver for every device that appeared" \
