@@ -41,6 +41,7 @@ _KERNEL_DEPENDENCY: Final = re.compile(r"(?:^|[,|])\s*(linux-image-[^\s,|(]+)")
 _RELEASE: Final = re.compile(r"[0-9]+\.")
 # A metapackage that got another name depends on the one that has it.
 _MAX_METAPACKAGES: Final = 4
+_UPDATING: Final = "the mirror is incomplete or is being updated: try later, or another --mirror"
 # Names that a message about a wrong one suggests.
 _SUGGESTIONS: Final = 4
 
@@ -78,10 +79,11 @@ def _rows(suite: Suite, architecture: str) -> Iterator[KernelRow]:
             for package in suite.matching(prefix, architecture)
         }
     for image in images:
-        size = image.size + sum(
-            parts.get((name, image.version), 0) for name in other_packages(image.depends)
-        )
-        yield KernelRow(_release(image.name), Found(package=image, suite=suite), size)
+        keys = [(name, image.version) for name in other_packages(image.depends)]
+        # In backports a linux-image stays for a while when its parts have left.
+        if all(key in parts for key in keys):
+            size = image.size + sum(parts[key] for key in keys)
+            yield KernelRow(_release(image.name), Found(package=image, suite=suite), size)
 
 
 def _images(suite: Suite, architecture: str) -> Iterator[Package]:
@@ -135,6 +137,8 @@ def resolve_kernel(
         found = _image(PREFIX + wanted, architecture.name, suites)
         if found is None:
             found, beyond = _beyond(wanted, architecture.name, archive, history)
+        if found is None and (image := newest(PREFIX + wanted, architecture.name, suites)):
+            beyond += f"; {_incomplete(image, str(_missing_part(image)))}"
     if found is None:
         raise _not_found(wanted, architecture, archive, suites, beyond)
     return (found, *_parts(found))
@@ -142,18 +146,32 @@ def resolve_kernel(
 
 def _parts(image: Found) -> Iterator[Found]:
     """Yield the other packages of a kernel, which are where the first is, of its version."""
-    package, suite = image.package, image.suite
-    for name in other_packages(package.depends):
-        for part in suite.find(name, package.architecture):
-            if part.version == package.version:
-                yield Found(package=part, suite=suite)
-                break
-        else:
-            raise NotFoundError(
-                f"{package.name} {package.version} of {suite.name} needs {name} of the same "
-                "version, which is not there",
-                hint="the mirror is incomplete or is being updated: try later, or another --mirror",
-            )
+    for name in other_packages(image.package.depends):
+        part = _part(image, name)
+        if part is None:
+            raise NotFoundError(_incomplete(image, name), hint=_UPDATING)
+        yield part
+
+
+def _part(image: Found, name: str) -> Found | None:
+    for package in image.suite.find(name, image.package.architecture):
+        if package.version == image.package.version:
+            return Found(package=package, suite=image.suite)
+    return None
+
+
+def _missing_part(image: Found) -> str | None:
+    """Return the first package with a part of a kernel that is not there with it."""
+    names = other_packages(image.package.depends)
+    return next((name for name in names if _part(image, name) is None), None)
+
+
+def _incomplete(image: Found, name: str) -> str:
+    package = image.package
+    return (
+        f"{package.name} {package.version} of {image.suite.name} needs {name} of the same "
+        "version, which is not there"
+    )
 
 
 def _beyond(
@@ -187,9 +205,17 @@ def _in_suites(wanted: str, architecture: str, suites: tuple[Suite, ...]) -> Fou
 
 
 def _image(package: str, architecture: str, suites: tuple[Suite, ...]) -> Found | None:
-    return newest(package, architecture, suites) or newest(
-        package + _UNSIGNED, architecture, suites
-    )
+    """Return the newest kernel or metapackage of a name whose parts are all there."""
+    for name in (package, package + _UNSIGNED):
+        whole = (suite for suite in suites if _whole(name, architecture, suite))
+        if (found := newest(name, architecture, whole)) is not None:
+            return found
+    return None
+
+
+def _whole(name: str, architecture: str, suite: Suite) -> bool:
+    found = newest(name, architecture, [suite])
+    return found is not None and _missing_part(found) is None
 
 
 def _newest_of_flavour(wanted: str, architecture: str, suites: tuple[Suite, ...]) -> Found | None:
@@ -204,7 +230,8 @@ def _elsewhere(
     """Look where it was found before, then in all other suites, likely ones first."""
     for place in (archive, history):
         for name in (PREFIX + wanted, PREFIX + wanted + _UNSIGNED):
-            if place is not None and (found := place.recall(name, architecture)) is not None:
+            found = None if place is None else place.recall(name, architecture)
+            if found is not None and _missing_part(found) is None:
                 return found
     likely = [suite for guess in guess_suites(wanted) for suite in family(guess)]
     rest = [name for name in other_suites() if name not in likely]
