@@ -72,7 +72,7 @@ def test_programs_table_is_what_tests_use() -> None:
     sources = [path for name in ("tests", "bench") for path in (TOP / name).rglob("*.py")]
     text = "\n".join(path.read_text(encoding="utf-8") for path in sources)
     called = set(re.findall(r"""\btool\(\s*["']([^"']+)["']""", text))
-    quoted = set(re.findall(r"""["']([\w-]+)["']""", text))
+    quoted = set(re.findall(r"""["']([\w.-]+)["']""", text))
     # apt itself is how the others are installed; the tests of tool() invent names.
     called -= {"apt-get", "apt-cache", "apt-config", "dpkg"}
     listed = {name for name in packages() if not name.startswith("/")}

@@ -38,7 +38,7 @@ def tree(*entries: File | Symlink) -> Tree:
     return made
 
 
-def tool(*needed: str, **more: str) -> bytes:
+def needing(*needed: str, **more: str) -> bytes:
     return dynamic("libc.so.6", *needed, **more)
 
 
@@ -51,7 +51,9 @@ def test_program_with_its_libraries() -> None:
     more = {f"{LIB}/libm.so.6": make_library("libm.so.6")}
     result = add(
         "tool",
-        contents("tool", {"usr/sbin/tool": tool("libfoo.so.1"), "usr/share/x": b"x"}, "libc6 foo"),
+        contents(
+            "tool", {"usr/sbin/tool": needing("libfoo.so.1"), "usr/share/x": b"x"}, "libc6 foo"
+        ),
         contents("foo", foo, "libc6 m"),
         contents("m", more),
         c_library(),
@@ -89,9 +91,9 @@ def test_static_program_needs_nothing() -> None:
 
 def test_nothing_more_is_fetched_than_needed() -> None:
     packages = (
-        contents("tool", {"bin/tool": tool()}, "libc6"),
+        contents("tool", {"bin/tool": needing()}, "libc6"),
         c_library(),
-        contents("other", {"bin/other": tool()}),
+        contents("other", {"bin/other": needing()}),
     )
     store = stock(*packages)
     assert isinstance(store, Stock)
@@ -181,7 +183,7 @@ def test_package_that_is_not_there() -> None:
 )
 def test_what_no_dependency_has(packages: tuple, what: str) -> None:  # type: ignore[type-arg]
     names = " ".join(package.package for package in packages)
-    program = contents("tool", {"bin/tool": tool("libfoo.so.1")}, names)
+    program = contents("tool", {"bin/tool": needing("libfoo.so.1")}, names)
     with pytest.raises(SpecError, match=what):
         add("tool", program, *packages)
 
@@ -198,7 +200,7 @@ def test_what_no_dependency_has(packages: tuple, what: str) -> None:  # type: ig
 )
 def test_own_directories_come_first(more: dict[str, str], where: str) -> None:
     files = {
-        "usr/bin/tool": tool("libown.so", **more),
+        "usr/bin/tool": needing("libown.so", **more),
         f"{where}/libown.so": make_library("libown.so"),
         f"{LIB}/libown.so": make_library("libown.so"),
     }
@@ -209,7 +211,7 @@ def test_own_directories_come_first(more: dict[str, str], where: str) -> None:
 @pytest.mark.parametrize(("kind", "found"), [("rpath", True), ("runpath", False)])
 def test_old_paths_hold_for_the_libraries_of_libraries(kind: str, *, found: bool) -> None:
     files = {
-        "usr/bin/tool": tool("libone.so", **{kind: "/opt/x"}),
+        "usr/bin/tool": needing("libone.so", **{kind: "/opt/x"}),
         "opt/x/libone.so": make_library("libone.so", ["libtwo.so"]),
         "opt/x/libtwo.so": make_library("libtwo.so"),
     }
@@ -224,7 +226,7 @@ def test_old_paths_hold_for_the_libraries_of_libraries(kind: str, *, found: bool
 def test_library_that_is_loaded_already_is_not_looked_for() -> None:
     # libtwo.so needs by name what only tool knows where to find.
     files = {
-        "usr/bin/tool": tool("libone.so", "libtwo.so", runpath="/opt/x"),
+        "usr/bin/tool": needing("libone.so", "libtwo.so", runpath="/opt/x"),
         "opt/x/libone.so": make_library("libone.so"),
         "opt/x/libtwo.so": make_library("libtwo.so", ["libone.so"]),
     }
@@ -233,7 +235,7 @@ def test_library_that_is_loaded_already_is_not_looked_for() -> None:
 
 def test_asked_for_by_the_other_spelling() -> None:
     files = {
-        "usr/bin/tool": tool("libown.so", runpath="/usr/lib/tool"),
+        "usr/bin/tool": needing("libown.so", runpath="/usr/lib/tool"),
         "lib/tool/libown.so": make_library("libown.so"),
     }
     added = paths(add("tool", contents("tool", files, "libc6"), c_library("")))
@@ -290,7 +292,7 @@ def test_program_for_another_machine() -> None:
 def test_library_for_another_machine_is_passed_over() -> None:
     wrong = contents("wrong", {f"lib/{TRIPLET}/libx.so": make_library("libx.so", machine=3)})
     right = contents("right", {"usr/lib/libx.so": make_library("libx.so")})
-    program = contents("tool", {"bin/tool": tool("libx.so")}, "libc6 wrong right")
+    program = contents("tool", {"bin/tool": needing("libx.so")}, "libc6 wrong right")
     assert "usr/lib/libx.so" in paths(add("tool", program, wrong, right, c_library()))
 
 
@@ -317,7 +319,7 @@ def test_same_files_at_one_path() -> None:
 def test_template_has_it() -> None:
     library = File(path=f"{LIB}/libc.so.6", content=Bytes(make_library("libc.so.6")))
     loader = File(path=LOADER[1:], content=Bytes(make_library("ld.so")))
-    program = contents("tool", {"bin/tool": tool()}, "libc6")
+    program = contents("tool", {"bin/tool": needing()}, "libc6")
     result = add("tool", program, c_library(), template=tree(library, loader))
     assert set(paths(result)) == {"bin/tool"}
 
@@ -340,8 +342,8 @@ def test_scripts() -> None:
 
 def test_same_result_in_any_order() -> None:
     packages = [
-        contents("aa", {"bin/a": tool("libx.so")}, "libc6 x"),
-        contents("bb", {"bin/b": tool("libx.so")}, "x libc6"),
+        contents("aa", {"bin/a": needing("libx.so")}, "libc6 x"),
+        contents("bb", {"bin/b": needing("libx.so")}, "x libc6"),
         contents("x", {f"{LIB}/libx.so": make_library("libx.so")}),
         c_library(),
     ]
