@@ -541,7 +541,7 @@ def test_any_text_is_a_moment_or_refused(text: str) -> None:
 
 def test_passwords_are_not_shown() -> None:
     class Page:
-        def get(self, url: str, *, limit: int, validators: Validators | None = None) -> Fetched:  # noqa: ARG002
+        def get(self, url: str, *, limit: int, validators: Validators | None = None) -> Fetched:
             assert (url[:4], limit, validators) == ("http", 4 << 20, None)
             return Fetched(b"<html>", Validators())
 
