@@ -7,6 +7,7 @@ import functools
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from rdcompose.archive.addresses import printable
 from rdcompose.archive.obtain import Wanted, obtain_found, obtain_wanted
 from rdcompose.archive.suites import base_suite
 from rdcompose.archive.together import run_together
@@ -24,7 +25,7 @@ from rdcompose.kernel.release import architecture_by_name
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from rdcompose.archive.cache import Cache
     from rdcompose.archive.search import Found
@@ -119,14 +120,18 @@ def _resolved(arguments: argparse.Namespace, asked: _Asked, *, shown: bool) -> A
     with archive_session(arguments, shown=shown) as session:
         archive = session.archive
         kernel: tuple[Found, ...] = ()
-        suite = archive.suite
         if asked.name is not None:
             kernel = resolve_kernel(asked.name, architecture, archive, session.history)
-            suite = kernel[0].suite.name_today
+
+        # Asked only where something is looked up: to answer it, suites may be fetched.
+        def suite() -> str:
+            return kernel[0].suite.name_today if kernel else archive.suite
+
         additions = _additions(asked, suite, architecture, session)
         missing = _missing(asked, additions)
         programs = [
-            resolve_program(f"{name}-static", suite, architecture.name, archive) for name in missing
+            resolve_program(f"{name}-static", suite(), architecture.name, archive)
+            for name in missing
         ]
         files = fetch([*kernel, *programs], session)
     count = len(kernel)
@@ -160,12 +165,14 @@ def _missing(asked: _Asked, additions: Additions) -> list[ProgramName]:
 
 
 def _additions(
-    asked: _Asked, suite: str, architecture: Architecture, session: Session
+    asked: _Asked, suite: Callable[[], str], architecture: Architecture, session: Session
 ) -> Additions:
     archive = session.archive
 
     def dependencies() -> Dependencies:
-        return Dependencies(archive.family(base_suite(suite), architecture.name), architecture.name)
+        return Dependencies(
+            archive.family(base_suite(suite()), architecture.name), architecture.name
+        )
 
     supplier = ArchiveSupplier(
         functools.cache(dependencies), lambda rows: fetch(rows, session), architecture
@@ -290,6 +297,10 @@ def _fetch_wanted(items: Sequence[Input], lock: Lock, session: Session) -> list[
         functools.partial(obtain_wanted, _wanted(lock, item), session.archive, session.snapshot)
         for item in items
     ]
+    for item in items:
+        if item.archive is not None and not item.archive.verified:
+            name = printable(item.file)
+            session.archive.access.warn(f"UNVERIFIED, as {lock.path} says: {name}")
     paths = run_together(jobs, session.cancelled)
     return [
         InputFile(path=path, archive=item.archive) for item, path in zip(items, paths, strict=True)
@@ -298,7 +309,7 @@ def _fetch_wanted(items: Sequence[Input], lock: Lock, session: Session) -> list[
 
 def _wanted(lock: Lock, item: Input) -> Wanted:
     if item.size is None:
-        raise SpecError(f"{lock.path} does not tell the size of {item.file}: it is too old")
+        raise SpecError(f"{lock.path} does not tell the size of {item.file!r}: it is too old")
     origin = item.archive
     return Wanted(
         file=item.file,

@@ -106,3 +106,11 @@ def test_unsigned_twin_is_composed_while_there_is_no_other(shop: Shop) -> None:
     suite.write()
     shop.run("build", release)
     assert (shop.out / f"vmlinuz-{release}").exists()
+
+
+def test_all_suites_where_none_can_be_used(shop: Shop) -> None:
+    shop.server.fail("*/InRelease", status=503)
+    assert "503" in shop.error("kernels", "--all", "--arch", "amd64")
+    shop.server.clear()
+    shop.server.fail("*/InRelease", status=404)
+    assert "no suite bookworm in http" in shop.error("kernels", "--all", "--arch", "amd64")
