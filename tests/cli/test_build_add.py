@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+import rdcompose.cli.archive
+from rdcompose.cli.main import main
 from rdcompose.formats.compression import decompress
 from rdcompose.formats.cpio import read_newc
 from rdcompose.tree import Tree
@@ -221,6 +223,24 @@ def test_local_files(stocked: Shop) -> None:
     message = stocked.error("build", "--locked", lock, "--offline")
     assert "own with SHA-256" in message
     assert "give the file itself" in message
+
+
+def test_static_local_program_needs_no_archive(
+    stocked: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Without a suite asked for, it is that of this machine, if the archive has it.
+    monkeypatch.setattr(rdcompose.cli.archive, "codename_of_host", lambda: "bookworm")
+    (stocked.path / "own").write_bytes(make_program())
+    kernel, busybox = (
+        str(next(stocked.farm.directory.rglob(f"{name}_*_amd64.deb")))
+        for name in ("linux-image-" + NEW, "busybox-static")
+    )
+    command = ["build", kernel, "--busybox", busybox, "--e2fsck", "none", "--add", "./own"]
+    mirror = ["--mirror", f"{stocked.server.url}/debian", "--no-snapshot"]
+    options = ["--keyring", str(stocked.farm.keyring), "--cache", str(stocked.cache)]
+    assert main([*command, *mirror, *options, "-q", "-o", str(stocked.out)]) == 0
+    assert "usr/bin/own" in initramfs(stocked)
+    assert stocked.server.requests == []
 
 
 @pytest.fixture
