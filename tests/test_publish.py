@@ -177,10 +177,14 @@ def test_a_signal_waits_that_another_thread_takes(
     real = Path.rename
     over = threading.Event()
     other = threading.Thread(target=over.wait)
+    taken, noted = os.pipe()
+    os.set_blocking(noted, False)
 
     def rename(self: Path, target: Path) -> Path:
         assert other.ident is not None
         signal.pthread_kill(other.ident, number)
+        # One that is still on its way when the test is over would hit whoever comes next.
+        assert os.read(taken, 1) == bytes([number])
         return real(self, target)
 
     def interrupted() -> None:
@@ -191,6 +195,7 @@ def test_a_signal_waits_that_another_thread_takes(
             publication.publish()
 
     before = signal.signal(number, signal.default_int_handler)
+    wakeup = signal.set_wakeup_fd(noted)
     other.start()
     try:
         with pytest.raises(KeyboardInterrupt):
@@ -199,7 +204,10 @@ def test_a_signal_waits_that_another_thread_takes(
     finally:
         over.set()
         other.join()
+        signal.set_wakeup_fd(wakeup)
         signal.signal(number, before)
+        os.close(taken)
+        os.close(noted)
     assert listing(tmp_path) == {"a": b"new", "b": b"new"}
 
 
