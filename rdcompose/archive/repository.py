@@ -188,11 +188,24 @@ class Suite:
         )
         with path.open("rb") as file:
             index = PackageIndex(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
-        if not self._access.offline and (kept is None or kept.data != self._data):
-            cache.put_document(key, Document(self._data, {"sha256": plain.sha256}))
-            if kept is not None and kept.meta["sha256"] != plain.sha256:
-                cache.remove(kept.meta["sha256"])
+        if not self._access.offline:
+            self._keep(key, plain.sha256)
         return index
+
+    def _keep(self, key: str, sha256: str) -> None:
+        """Remember which state an index is of, and forget the older index of the two."""
+        cache = self._access.cache
+        kept = cache.document(key)
+        if kept is not None and kept.data == self._data:
+            return
+        other = None if kept is None else kept.meta["sha256"]
+        # Another process may have fetched a newer one while this one was fetched.
+        if kept is not None and ReleaseFile.parse(_text(kept.data)).date > self.release.date:
+            other, sha256 = sha256, kept.meta["sha256"]
+        else:
+            cache.put_document(key, Document(self._data, {"sha256": sha256}))
+        if other is not None and other != sha256:
+            cache.remove(other)
 
     def _fill(self, release: ReleaseFile, plain: IndexFile, partial: Path, told: Advance) -> None:
         """Write the uncompressed index, from the smallest form that the mirror has."""
@@ -263,7 +276,15 @@ def open_suite(source: SuiteSource, access: Access) -> Suite:
     """
     cached = access.cache.document(_key(source, verified=True))
     document = _kept(source, access, cached) if access.offline else _current(source, access, cached)
-    suite = Suite(source, access, document.data)
+    try:
+        suite = Suite(source, access, document.data)
+    except TrustError:
+        # What came may be older than what another process has fetched meanwhile.
+        newer = access.cache.document(_key(source, verified=True))
+        if newer is None or (cached is not None and newer.data == cached.data):
+            raise
+        cached = document = newer
+        suite = Suite(source, access, document.data)
     # Only now: what did not pass must never be taken for what did, nor take its place.
     if document is not cached and not access.offline:
         access.cache.put_document(_key(source, verified=suite.verified), document)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from rdcompose.archive.fetch import Fetched, Validators
+from rdcompose.archive.fetch import Fetched, HttpFetcher, Validators
 from rdcompose.archive.repository import Suite, open_suite
 from rdcompose.errors import FetchError, FormatError, NotFoundError, TrustError
 from tests.support.accesses import NOW, Desk
@@ -511,6 +511,32 @@ def test_offline_keeps_an_index_and_the_state_it_is_of(mirror: Mirror) -> None:
     assert mirror.open().find("hello", "arm64") == ()
     assert versions(mirror.open(offline=True)) == ["1.0"]
     assert versions(mirror.open()) == ["2.0", "1.0"]
+    assert versions(mirror.open(offline=True)) == ["2.0", "1.0"]
+
+
+def test_who_began_earlier_does_not_bring_the_older_index_back(mirror: Mirror) -> None:
+    slow = mirror.open()
+    mirror.change(1, "2.0")
+    assert versions(mirror.open()) == ["2.0", "1.0"]
+    assert versions(slow) == ["1.0"]
+    assert versions(mirror.open(offline=True)) == ["2.0", "1.0"]
+    # Of the two indexes the newer is left.
+    assert len(mirror.desk.cache.entries()) == 1
+
+
+def test_another_fetches_a_newer_state_meanwhile(mirror: Mirror) -> None:
+    """The one that came first is then older than one seen before, and no attack."""
+
+    class Overtaken(HttpFetcher):
+        def get(self, url: str, **settings: Any) -> Fetched | None:
+            fetched = super().get(url, **settings)
+            mirror.change(1, "2.0")
+            assert versions(mirror.open()) == ["2.0", "1.0"]
+            return fetched
+
+    suite = open_suite(mirror.source(), mirror.desk.access(fetcher=Overtaken()))
+    assert suite.verified
+    assert versions(suite) == ["2.0", "1.0"]
     assert versions(mirror.open(offline=True)) == ["2.0", "1.0"]
 
 
