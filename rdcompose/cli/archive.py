@@ -133,7 +133,7 @@ def _place(
         return Mirrors(tuple(_address(url) for url in mirrors), keyring)
     configured = apt_sources()
     own = arguments.keyring or project.keyring
-    apt = AptPlace(configured.sources, debian_keyring(), keyring if own else None)
+    apt = AptPlace(configured.sources, keyring, keyring if own else None)
     for note in (*configured.notes, *apt.notes) if arguments.verbose else ():
         print(f"note: {note}", file=sys.stderr)
     if apt.suites:

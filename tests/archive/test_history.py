@@ -138,6 +138,8 @@ def test_index_weeks_behind_the_pool(past: Past) -> None:
         ("sid", "6.7.1-1~exp1", "sid"),
         ("sid", VERSION, "sid"),
         ("rc-buggy", "6.8.1-1~exp1", "rc-buggy"),
+        ("stable", "7.9.9-1", "stable"),
+        ("oldstable", "7.9.9-1", "oldstable"),
     ],
 )
 def test_suites_of_the_main_archive(past: Past, codename: str, version: str, expected: str) -> None:

@@ -202,3 +202,11 @@ def test_name_is_no_path(store: Store) -> None:
     wanted = dataclasses.replace(store.wanted, file="../../x")
     path = obtain_wanted(wanted, store.archive(), None)
     assert path.is_relative_to(store.desk.directory / "objects")
+
+
+def test_file_in_two_archives_is_asked_for_once(store: Store) -> None:
+    store.service.state("debian-security", STATE, store.main.directory)
+    store.file.path.unlink()
+    store.service.fail("/file/*", status=404)
+    assert store.refused(store.wanted, snapshot=True).count("404") == 2
+    assert len(store.service.paths("/file/*")) == 1

@@ -153,8 +153,9 @@ def test_apt_with_an_archive_that_does_not_tell_it_is_of_security(tmp_path: Path
     """The suite does: its address may be of any name."""
     line = "deb http://other.example.org/patches trixie-security main\n"
     place = apt(tmp_path, {LIST: f"deb {MAIN} trixie main\n{line}"})
-    assert addresses(place, "trixie-security")[0] == "http://other.example.org/patches"
-    assert addresses(place, "bookworm-security") == ["http://other.example.org/patches"]
+    here = "http://other.example.org/patches"
+    assert addresses(place, "trixie-security") == [here, f"({SECURITY})"]
+    assert addresses(place, "bookworm-security") == [here]
     assert addresses(place, "bookworm") == [MAIN]
 
 

@@ -438,6 +438,13 @@ def test_pinned_states_are_old_on_purpose(mirror: Mirror) -> None:
     assert mirror.asked() == []
 
 
+def test_pinned_states_are_no_memory(mirror: Mirror) -> None:
+    mirror.open(pinned=True)
+    mirror.bookworm.date = DATE - DAY
+    mirror.bookworm.write()
+    assert mirror.open().verified
+
+
 @pytest.mark.parametrize(
     ("first", "then"),
     [
