@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import errno
+import hashlib
 import os
 from typing import TYPE_CHECKING, Final
 
-from rdcompose.archive.cache_files import HINT, content_digest
+from rdcompose.archive.cache_files import HINT
 from rdcompose.errors import OutputError, TrustError
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ class Expected:
         """Return what a file is instead; ``None`` if it is as expected."""
         with path.open("rb", buffering=0) as stream:
             size = os.fstat(stream.fileno()).st_size
-            sha256 = content_digest(stream.fileno())
+            sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
         if (sha256, size) == (self.sha256, self.size):
             return None
         return f"SHA-256 {sha256} and {size} bytes"

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 _MAX_SEGMENTS: Final = 256
 _MAX_TAGS: Final = 4096
 _MAX_NAME: Final = 4096
-# Tags whose value is an offset in the string table.
-_TEXTS: Final = frozenset({"DT_NEEDED", "DT_SONAME", "DT_RPATH", "DT_RUNPATH"})
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,8 +31,7 @@ class Executable:
 
     ``machine`` is ``e_machine``. ``runnable`` says that it is of a type and has
     segments that can be started. ``interpreter`` is the dynamic linker it asks for;
-    ``needed`` are the shared libraries. ``soname`` is what others call a library;
-    ``rpath`` and ``runpath`` are directories to find libraries in, as ld.so(8) has them.
+    ``needed`` are the shared libraries.
     """
 
     machine: int
@@ -43,9 +40,6 @@ class Executable:
     runnable: bool
     interpreter: str | None
     needed: tuple[str, ...]
-    soname: str | None = None
-    rpath: tuple[str, ...] = ()
-    runpath: tuple[str, ...] = ()
 
     @property
     def static(self) -> bool:
@@ -78,12 +72,12 @@ def read_executable(data: bytes) -> Executable:
 def _read(data: bytes, elf: ELFFile) -> Executable:
     segments = _segments(elf)
     interpreter: str | None = None
-    tags: dict[str, tuple[str, ...]] = {}
+    needed: tuple[str, ...] = ()
     for segment in segments:
         if segment.kind == "PT_INTERP":
             interpreter = _name(data[: segment.offset + segment.size], segment.offset)
         elif segment.kind == "PT_DYNAMIC":
-            tags = _dynamic_names(data, elf, segment, segments)
+            needed += _needed(data, elf, segment, segments)
     byteorder: ByteOrder = "little" if elf.little_endian else "big"
     loadable = any(segment.kind == "PT_LOAD" for segment in segments)
     header = elf.header
@@ -94,15 +88,8 @@ def _read(data: bytes, elf: ELFFile) -> Executable:
         # A plain shared library has no entry point.
         runnable=loadable and header["e_type"] in {"ET_EXEC", "ET_DYN"} and header["e_entry"] != 0,
         interpreter=interpreter,
-        needed=tags.get("DT_NEEDED", ()),
-        soname=next(iter(tags.get("DT_SONAME", ())), None),
-        rpath=_directories(tags.get("DT_RPATH", ())),
-        runpath=_directories(tags.get("DT_RUNPATH", ())),
+        needed=needed,
     )
-
-
-def _directories(values: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(part for value in values for part in value.split(":") if part)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -134,14 +121,14 @@ def _segments(elf: ELFFile) -> list[_Segment]:
     return out
 
 
-def _dynamic_names(
+def _needed(
     data: bytes, elf: ELFFile, dynamic: _Segment, segments: list[_Segment]
-) -> dict[str, tuple[str, ...]]:
-    """Return the texts of a dynamic segment by their tags, of each in its order."""
+) -> tuple[str, ...]:
+    """Return the names of the shared libraries that a dynamic segment asks for."""
     from elftools.common.utils import struct_parse
 
     step = elf.structs.Elf_Dyn.sizeof()
-    names: list[tuple[str, int]] = []
+    names: list[int] = []
     strings = 0
     for number in range(min(dynamic.size // step, _MAX_TAGS + 1)):
         if number == _MAX_TAGS:
@@ -150,8 +137,8 @@ def _dynamic_names(
         tag = struct_parse(elf.structs.Elf_Dyn, elf.stream, stream_pos=position)
         if tag["d_tag"] == "DT_NULL":
             break
-        if tag["d_tag"] in _TEXTS:
-            names.append((tag["d_tag"], tag["d_val"]))
+        if tag["d_tag"] == "DT_NEEDED":
+            names.append(tag["d_val"])
         elif tag["d_tag"] == "DT_STRTAB":
             strings = tag["d_ptr"]
     start = next(
@@ -162,10 +149,7 @@ def _dynamic_names(
         ),
         len(data),
     )
-    found: dict[str, tuple[str, ...]] = {}
-    for tag_name, offset in names:
-        found[tag_name] = (*found.get(tag_name, ()), _name(data, start + offset))
-    return found
+    return tuple(_name(data, start + name) for name in names)
 
 
 def _name(data: bytes, offset: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
 import signal
 import subprocess
@@ -16,7 +17,7 @@ import pytest
 
 import rdcompose.archive.cache
 from rdcompose.archive.cache import Cache, Document
-from tests.support.cache_worker import DATA, NAME, OLD, SHA256, store
+from tests.support.cache_worker import DATA, NAME, OLD, SHA256
 from tests.support.caches import Filler, files, never, obtain
 from tests.support.unmeasured import unmeasured
 
@@ -167,7 +168,7 @@ def test_a_lock_that_was_removed_meanwhile_is_none(
 
 
 def test_cleaning_leaves_what_another_process_fills_and_uses(cache: Cache) -> None:
-    store(cache, b"x", "x")
+    cache.store(b"x", hashlib.sha256(b"x").hexdigest(), "x")
     with Worker("obtain-slowly", cache.directory) as other:
         assert other.hear() == "half"
         assert cache.clean() == (1, 1)
@@ -183,7 +184,7 @@ def test_cleaning_leaves_what_another_process_fills_and_uses(cache: Cache) -> No
 
 def test_an_object_keeps_what_it_returned_until_it_is_gone(cache: Cache) -> None:
     other = Cache(cache.directory)
-    path = store(other)
+    path = other.store(DATA, SHA256, NAME)
     assert cache.clean() == (0, 0)
     assert other.find(SHA256, len(DATA)) == path
     assert cache.clean() == (0, 0)
@@ -194,7 +195,7 @@ def test_an_object_keeps_what_it_returned_until_it_is_gone(cache: Cache) -> None
 def test_what_another_replaced_meanwhile_is_not_removed(
     cache: Cache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = store(cache)
+    path = cache.store(DATA, SHA256, NAME)
     path.write_bytes(b"damaged")
     real = cache._files.remove_this
 
@@ -214,7 +215,7 @@ def test_what_another_replaced_meanwhile_is_not_removed(
 def test_what_another_removed_meanwhile_is_not_found(
     cache: Cache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store(cache)
+    cache.store(DATA, SHA256, NAME)
     looking = Cache(cache.directory)
     real = os.open
 
@@ -230,7 +231,7 @@ def test_what_another_removed_meanwhile_is_not_found(
 
 
 def test_what_goes_while_it_is_looked_for(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = store(cache)
+    path = cache.store(DATA, SHA256, NAME)
     cache.remove(SHA256)
     monkeypatch.setattr(rdcompose.archive.cache, "listed", lambda _directory: [path])
     assert cache.find(SHA256, len(DATA)) is None
