@@ -159,6 +159,6 @@ def test_start_loads_no_heavy_library() -> None:
         [sys.executable, "-c", script], cwd=TOP, capture_output=True, text=True, check=True
     )
     heavy = {"libarchive", "elftools", "zstandard", "lz4", "requests", "rich", "asyncio", "http"}
-    heavy |= {"pysequoia", "platformdirs", "urllib3", "tomllib"}
+    heavy |= {"pysequoia", "platformdirs", "urllib3"}
     assert heavy & set(done.stderr.split()) == set()
     assert "usage" in done.stdout
