@@ -39,6 +39,10 @@ def manifest(plan: Plan, outputs: Sequence[Mapping[str, Any]]) -> dict[str, Any]
                 for name, reason in ((n, selection.reasons[n]) for n in selection.ramdisk)
             ],
             "autoload": list(selection.autoload),
+            "added": [
+                {"path": f"/{row.entry.path}", "package": row.package, "why": row.why}
+                for row in plan.added
+            ],
         },
         "disk": _disk(plan),
         "notes": list(plan.notes),

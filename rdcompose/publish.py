@@ -14,6 +14,7 @@ import fcntl
 import os
 import secrets
 import signal
+import threading
 from typing import TYPE_CHECKING, Final, Self
 
 from rdcompose.errors import OutputError
@@ -175,11 +176,27 @@ def _roll_back(undo: Iterable[tuple[Path, Path | None]]) -> None:
 
 @contextlib.contextmanager
 def _signals_held() -> Iterator[None]:
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    """Put off until the end what signals do.
+
+    To block them is not enough: a thread that does not takes them, and has the main thread run
+    their handlers.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # where no handler runs
+        return
+    arrived: list[int] = []
+    handlers = {number: signal.getsignal(number) for number in _SIGNALS}
+    # One that is not of Python could not be put back.
+    held = {n: handler for n, handler in handlers.items() if handler not in {None, signal.SIG_IGN}}
     try:
+        for number in held:
+            signal.signal(number, lambda taken, _frame: arrived.append(taken))
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        for number, handler in held.items():
+            signal.signal(number, handler)
+        for taken in arrived:
+            signal.raise_signal(taken)
 
 
 def _cannot_write(path: Path, error: OSError) -> OutputError:

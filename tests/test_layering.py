@@ -31,7 +31,10 @@ LAYERS: Final = [
 RANK: Final = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 # What a kernel is and where packages come from know nothing of each other, nor does
 # what boots artifacts know how they are made.
-SEPARATE: Final = [{"kernel", "archive"}, {"qemu", "outputs"}, {"qemu", "boards"}]
+SEPARATE: Final = [
+    {"kernel", "archive"},
+    *({"qemu", other} for other in ("compose", "outputs", "boards")),
+]
 
 # formats/ works on bytes and file objects only.
 IMPURE: Final = {
@@ -45,7 +48,7 @@ PLACES: Final = {
     "urllib.request": set[str](),
     "http.client": set[str](),
     "socket": set[str](),
-    "subprocess": {"qemu.py"},
+    "subprocess": {"qemu/accelerator.py", "qemu/process.py"},
     "multiprocessing": set[str](),
 }
 

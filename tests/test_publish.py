@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -164,6 +165,80 @@ def test_a_signal_waits_until_all_are_renamed(
     with pytest.raises(KeyboardInterrupt):
         interrupted()
     assert listing(tmp_path) == {"a": b"new", "b": b"new"}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_waits_that_another_thread_takes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """A display has a thread of its own, for which no signal is blocked."""
+    for name in ("a", "b"):
+        (tmp_path / name).write_bytes(b"old")
+    real = Path.rename
+    over = threading.Event()
+    other = threading.Thread(target=over.wait)
+    taken, noted = os.pipe()
+    os.set_blocking(noted, False)
+
+    def rename(self: Path, target: Path) -> Path:
+        assert other.ident is not None
+        signal.pthread_kill(other.ident, number)
+        # One that is still on its way when the test is over would hit whoever comes next.
+        assert os.read(taken, 1) == bytes([number])
+        return real(self, target)
+
+    def interrupted() -> None:
+        with Publication(tmp_path) as publication:
+            put(publication, "a", b"new")
+            put(publication, "b", b"new")
+            monkeypatch.setattr(Path, "rename", rename)
+            publication.publish()
+
+    before = signal.signal(number, signal.default_int_handler)
+    wakeup = signal.set_wakeup_fd(noted)
+    other.start()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            interrupted()
+        assert signal.getsignal(number) is signal.default_int_handler
+    finally:
+        over.set()
+        other.join()
+        signal.set_wakeup_fd(wakeup)
+        signal.signal(number, before)
+        os.close(taken)
+        os.close(noted)
+    assert listing(tmp_path) == {"a": b"new", "b": b"new"}
+
+
+def test_what_is_ignored_stays_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = Path.rename
+
+    def rename(self: Path, target: Path) -> Path:
+        signal.raise_signal(signal.SIGHUP)
+        return real(self, target)
+
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with Publication(tmp_path) as publication:
+            put(publication, "a", b"new")
+            monkeypatch.setattr(Path, "rename", rename)
+            publication.publish()
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert listing(tmp_path) == {"a": b"new"}
+
+
+def test_any_thread_can_publish(tmp_path: Path) -> None:
+    def publish() -> None:
+        with Publication(tmp_path) as publication:
+            put(publication, "a", b"new")
+            publication.publish()
+
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(publish).result()
+    assert listing(tmp_path) == {"a": b"new"}
 
 
 def test_file_systems_without_hard_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,12 +15,24 @@ from urllib.parse import SplitResult, unquote_to_bytes, urljoin, urlsplit
 from rdcompose.errors import FetchError
 
 _CREDENTIALS: Final = re.compile(r"(?<=://)[^/?#\s]*@")
+_WEB: Final = re.compile(r"(https?)://([^/?#]*)", re.IGNORECASE)
+_PORTS: Final = {"http": ":80", "https": ":443"}
 _LOCAL_HOSTS: Final = frozenset({"", "localhost"})
 
 
 def shown(address: str) -> str:
     """Return an address, or a text with some, for a message: printable, no credentials."""
     return printable(_CREDENTIALS.sub("", address))
+
+
+def server_path(address: str) -> str:
+    """Return what stays of an address when its scheme or password changes: host and path."""
+    address = shown(address)
+    found = _WEB.match(address)
+    if found is None:
+        return address
+    scheme, host = found[1].lower(), found[2].lower()
+    return f"{host.removesuffix(_PORTS[scheme])}{address[found.end() :]}"
 
 
 def printable(text: str) -> str:

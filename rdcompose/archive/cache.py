@@ -60,8 +60,8 @@ class Entry:
 class Cache:
     """A cache in a directory, which is made when it is first written to.
 
-    A file that :meth:`find`, :meth:`store` or :meth:`obtain` has returned stays in place as long
-    as this object lives, even if another process cleans the directory.
+    A file that :meth:`find` or :meth:`obtain` has returned stays in place as long as this object
+    lives, even if another process cleans the directory.
 
     :raises OutputError: (every method) the file system refuses, or the disk is full.
     :raises FormatError: (every method) a digest is none.
@@ -88,17 +88,6 @@ class Cache:
                 if self._take(path, digest, size):
                     return path
         return None
-
-    def store(self, data: bytes, sha256: str, name: str) -> Path:
-        """Keep ``data`` and return its file.
-
-        :raises TrustError: it has another digest.
-        """
-
-        def fill(partial: Path) -> None:
-            partial.write_bytes(data)
-
-        return self.obtain(sha256, len(data), name, fill)
 
     def obtain(self, sha256: str, size: int, name: str, fill: Callable[[Path], None]) -> Path:
         """Return a file, which ``fill`` completes if it is not there.

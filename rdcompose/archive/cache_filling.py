@@ -5,11 +5,10 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import errno
-import hashlib
 import os
 from typing import TYPE_CHECKING, Final
 
-from rdcompose.archive.cache_files import HINT
+from rdcompose.archive.cache_files import HINT, content_digest
 from rdcompose.errors import OutputError, TrustError
 
 if TYPE_CHECKING:
@@ -34,7 +33,7 @@ class Expected:
         """Return what a file is instead; ``None`` if it is as expected."""
         with path.open("rb", buffering=0) as stream:
             size = os.fstat(stream.fileno()).st_size
-            sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+            sha256 = content_digest(stream.fileno())
         if (sha256, size) == (self.sha256, self.size):
             return None
         return f"SHA-256 {sha256} and {size} bytes"

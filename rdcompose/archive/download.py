@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rdcompose.archive.answers import content_range
+from rdcompose.archive.headers import content_range
 from rdcompose.errors import FetchError
 
 if TYPE_CHECKING:
@@ -15,20 +15,20 @@ if TYPE_CHECKING:
 
     from rdcompose.archive.fetch import Advance, Answer, Client
     from rdcompose.archive.partial import Partial
-    from rdcompose.archive.patience import Patience
+    from rdcompose.archive.retry import Retry
 
 
 class Download:
-    """A file on its way, over as many requests as it takes."""
+    """Fills a partial file; :meth:`attempt` is called until it is full."""
 
     def __init__(
-        self, url: str, partial: Partial, size: int, advance: Advance, patience: Patience
+        self, url: str, partial: Partial, size: int, advance: Advance, retry: Retry
     ) -> None:
         self._url = url
         self._partial = partial
         self._size = size
         self._advance = advance
-        self._patience = patience
+        self._retry = retry
         self._ranges = True
 
     def receive(self, position: int, blocks: Iterable[bytes]) -> int:
@@ -37,7 +37,7 @@ class Download:
             self._partial.write(position, block)
             position += len(block)
             self._advance(position, self._size)
-            self._patience.check(self._url)
+            self._retry.check(self._url)
         return position
 
     def attempt(self, client: Client) -> None:
@@ -66,7 +66,7 @@ class Download:
         if total not in {None, self._size}:
             raise FetchError(
                 f"{answer.name} has {total} bytes, where {self._size} are expected",
-                hint="The mirror is damaged or being updated: try another, or later.",
+                hint="the mirror is damaged or being updated: try another, or later",
             )
         if answer.status == 200:
             return 0

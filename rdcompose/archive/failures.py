@@ -20,7 +20,7 @@ _NETWORK: Final = "check the network, and the proxy in http_proxy or https_proxy
 _NO_SUCH_NAME: Final = -2
 
 
-class PassingError(Exception):
+class TransientError(Exception):
     """A failure that may pass. ``pause`` is how many seconds the server asked for."""
 
     def __init__(self, message: str, *, pause: float = 0, hint: str | None = None) -> None:
@@ -32,7 +32,7 @@ class PassingError(Exception):
 
 def failure(
     name: str, error: Exception, timeouts: tuple[float, float]
-) -> FetchError | PassingError:
+) -> FetchError | TransientError:
     """Return the error to raise for what ``requests`` or ``urllib3`` raised.
 
     ``name`` is the address for messages; ``timeouts`` are the seconds to wait for a
@@ -54,7 +54,7 @@ def failure(
     message += printable(_reason(chain, timeouts))
     if isinstance(last, OSError) and last.errno == _NO_SUCH_NAME:
         return FetchError(message, hint=_NETWORK)
-    return PassingError(message, hint=_NETWORK)
+    return TransientError(message, hint=_NETWORK)
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

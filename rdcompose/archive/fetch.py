@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn, Protocol, Self
 
 from rdcompose import __version__
 from rdcompose.archive.addresses import redirected, scheme_of, shown
-from rdcompose.archive.answers import content_length, retry_after
 from rdcompose.archive.download import Download
-from rdcompose.archive.failures import OTHER_MIRROR, PassingError, failure
+from rdcompose.archive.failures import OTHER_MIRROR, TransientError, failure
+from rdcompose.archive.headers import content_length, retry_after
 from rdcompose.archive.localfile import read_blocks, read_file
 from rdcompose.archive.partial import Partial
-from rdcompose.archive.patience import Patience
+from rdcompose.archive.retry import Retry
 from rdcompose.errors import FetchError, NotFoundError
 
 if TYPE_CHECKING:
@@ -42,11 +42,11 @@ _WITH_FILE: Final = frozenset({200, 206})
 _MOVED: Final = frozenset({301, 302, 303, 307, 308})
 _ABSENT: Final = frozenset({404, 410})
 # Overload and restarts; any other refusal would be repeated word for word.
-_PASSING: Final = frozenset({408, 429, 500, 502, 503, 504})
+_TRANSIENT: Final = frozenset({408, 429, 500, 502, 503, 504})
 
 
 class Validators(NamedTuple):
-    """What a server said of the state of a file, to ask later whether it has changed."""
+    """What a server said of the state of a file (RFC 9110, section 8.8)."""
 
     etag: str = ""
     last_modified: str = ""
@@ -54,11 +54,10 @@ class Validators(NamedTuple):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Fetched:
-    """A small file; ``url`` is where it came from after redirects."""
+    """A small file, and what to ask with whether it has changed."""
 
     data: bytes
     validators: Validators
-    url: str
 
 
 class Fetcher(Protocol):
@@ -105,7 +104,7 @@ class HttpFetcher:
     """Fetches from servers, and from directories by ``file://``.
 
     ``attempts``, ``backoff``, ``cancelled`` and ``sleep`` are those of
-    :class:`~rdcompose.archive.patience.Patience`. Time-outs are in seconds; ``read_timeout``
+    :class:`~rdcompose.archive.retry.Retry`. Time-outs are in seconds; ``read_timeout``
     is the longest silence.
     """
 
@@ -119,7 +118,7 @@ class HttpFetcher:
         cancelled: threading.Event | None = None,
         sleep: Callable[[float], object] | None = None,
     ) -> None:
-        self._patience = Patience(
+        self._retry = Retry(
             attempts=attempts,
             backoff=backoff,
             cancelled=cancelled or threading.Event(),
@@ -130,10 +129,10 @@ class HttpFetcher:
     def get(self, url: str, *, limit: int, validators: Validators | None = None) -> Fetched | None:
         """Return a file of at most ``limit`` bytes; see :class:`Fetcher`."""
         if scheme_of(url) == "file":
-            return Fetched(read_file(url, limit), Validators(), url)
+            return Fetched(read_file(url, limit), Validators())
         # Caches on the way are to ask, as apt wants it, whether what they have is current.
         headers = {"Cache-Control": "max-age=0", **_conditions(validators or Validators())}
-        return self._patience.persist(url, lambda: self._get(url, limit, headers))
+        return self._retry.call(url, lambda: self._get(url, limit, headers))
 
     def _get(self, url: str, limit: int, headers: Mapping[str, str]) -> Fetched | None:
         with self._client.request(url, headers) as answer:
@@ -144,11 +143,11 @@ class HttpFetcher:
             data = bytearray()
             if (answer.length or 0) <= limit:
                 for block in answer.blocks(limit + 1):
-                    self._patience.check(url)
+                    self._retry.check(url)
                     data += block
             if max(answer.length or 0, len(data)) > limit:
                 raise FetchError(f"{answer.name} has more than the {limit} bytes that are allowed")
-            return Fetched(bytes(data), answer.validators, answer.url)
+            return Fetched(bytes(data), answer.validators)
 
     def download(self, url: str, path: Path, *, size: int, advance: Advance) -> None:
         """Fill a file until it holds ``size`` bytes; see :class:`Fetcher`."""
@@ -159,13 +158,11 @@ class HttpFetcher:
             advance(there, size)
             if there == size:
                 return
-            download = Download(url, partial, size, advance, self._patience)
+            download = Download(url, partial, size, advance, self._retry)
             if scheme_of(url) == "file":
                 download.receive(there, read_blocks(url, there, size))
             else:
-                self._patience.persist(
-                    url, lambda: download.attempt(self._client), lambda: partial.size
-                )
+                self._retry.call(url, lambda: download.attempt(self._client), lambda: partial.size)
 
 
 class Client:
@@ -179,7 +176,7 @@ class Client:
     def request(self, url: str, headers: Mapping[str, str]) -> Answer:
         """Ask for a file, following redirects; the answer is to be closed.
 
-        :raises PassingError: no connection or no answer; it may help to ask again.
+        :raises TransientError: no connection or no answer; it may help to ask again.
         :raises FetchError: nobody can be asked, or redirects lead nowhere.
         """
         asked = url
@@ -202,7 +199,7 @@ class Client:
             response = self._open_session().get(
                 url, headers=dict(headers), stream=True, timeout=self._timeouts
             )
-        return Answer(response, url, name, self._timeouts)
+        return Answer(response, name, self._timeouts)
 
     def _open_session(self) -> requests.Session:
         with self._lock:
@@ -234,11 +231,10 @@ class Answer:
     """What a server answers; a context manager. ``name`` is the address for messages."""
 
     def __init__(
-        self, response: requests.Response, url: str, name: str, timeouts: tuple[float, float]
+        self, response: requests.Response, name: str, timeouts: tuple[float, float]
     ) -> None:
         self.status = response.status_code
         self.headers: Mapping[str, str] = response.headers
-        self.url = url
         self.name = name
         self._response = response
         self._timeouts = timeouts
@@ -274,7 +270,7 @@ class Answer:
     def blocks(self, limit: int) -> Iterator[bytes]:
         """Yield the body as it arrives, ``limit`` bytes at most, as it is on the wire.
 
-        :raises PassingError: it is cut off, or nothing comes.
+        :raises TransientError: it is cut off, or nothing comes.
         """
         with _translated(self.name, self._timeouts):
             # Not Response.iter_content: that waits until a block is full.
@@ -284,22 +280,22 @@ class Answer:
 
     def skip_body(self) -> None:
         """Read a short body that nobody wants, so that the connection can serve again."""
-        with contextlib.suppress(PassingError):
+        with contextlib.suppress(TransientError):
             if self.status == 304 or (self.length is not None and self.length < _BLOCK):
                 for _ in self.blocks(_BLOCK):
                     pass
 
     def goes_on(self) -> bool:
         """Whether more of the body comes, where its length was not told."""
-        with contextlib.suppress(PassingError):
+        with contextlib.suppress(TransientError):
             return self.length is None and any(self.blocks(1))
         return False
 
-    def broken(self, what: str) -> PassingError:
+    def broken(self, what: str) -> TransientError:
         """Return the error for an answer that makes no sense; the next one may."""
-        return PassingError(f"cannot fetch {self.name}: {what}", hint=OTHER_MIRROR)
+        return TransientError(f"cannot fetch {self.name}: {what}", hint=OTHER_MIRROR)
 
-    def refusal(self) -> FetchError | PassingError:
+    def refusal(self) -> FetchError | TransientError:
         """Return the error for a status that is none of those hoped for."""
         from http import HTTPStatus
 
@@ -309,8 +305,8 @@ class Answer:
         message = f"cannot fetch {self.name}: the server answers {status}"
         if self.status in _ABSENT:
             return NotFoundError(message)
-        if self.status in _PASSING:
-            return PassingError(message, pause=retry_after(self.headers), hint=OTHER_MIRROR)
+        if self.status in _TRANSIENT:
+            return TransientError(message, pause=retry_after(self.headers), hint=OTHER_MIRROR)
         return FetchError(message)
 
 

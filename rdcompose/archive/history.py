@@ -9,17 +9,20 @@ into the release itself with its next point release; others come in by unstable.
 from __future__ import annotations
 
 import datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
+from rdcompose.archive.cache import Document
 from rdcompose.archive.places import MAIN_ARCHIVE, SECURITY_ARCHIVE
 from rdcompose.archive.repository import SuiteSource, open_suite
-from rdcompose.archive.search import Found
+from rdcompose.archive.search import Found, newest
+from rdcompose.archive.snapshot import is_settled
 from rdcompose.archive.suites import CODENAMES, base_suite, family, guess_suites, is_security
-from rdcompose.errors import NotFoundError
+from rdcompose.errors import FetchError, NotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from rdcompose.archive.repository import Suite
     from rdcompose.archive.search import Archive
     from rdcompose.archive.snapshot import Snapshot, SnapshotFile
 
@@ -30,8 +33,20 @@ _DELAYS: Final = (0, 1, 30)
 _TIMESTAMP: Final = "%Y%m%dT%H%M%SZ"
 
 
+class State(NamedTuple):
+    """Where an index may be that names a package."""
+
+    archive: str
+    timestamp: str
+    suite: str
+
+
 class History:
-    """The snapshot service as the last place to look."""
+    """The snapshot service as the last place to look.
+
+    Where a package was found is remembered in the cache: that is all that there is of it
+    without a network.
+    """
 
     def __init__(self, snapshot: Snapshot, archive: Archive) -> None:
         self._snapshot = snapshot
@@ -50,31 +65,56 @@ class History:
             for archive in (SECURITY_ARCHIVE, MAIN_ARCHIVE):
                 for file in (file for file in files if file.archive == archive):
                     if (found := self._first_with(name, architecture, file)) is not None:
-                        self._archive.remember(found)
                         return found
         return None
 
+    def recall(self, name: str, architecture: str) -> Found | None:
+        """Return a package from the state that it was found in before, if that can be had.
+
+        :raises TrustError: the state is not signed as it must be.
+        """
+        document = self._archive.access.cache.document(_key(name, architecture))
+        if document is None:
+            return None
+        meta = document.meta
+        try:
+            suite = self._open(State(meta["archive"], meta["timestamp"], meta["suite"]))
+            return newest(name, architecture, [suite])
+        except FetchError:
+            return None
+
     def _first_with(self, name: str, architecture: str, file: SnapshotFile) -> Found | None:
-        """Return the package from the first state and suite whose index names the file."""
-        for timestamp, suite in _states(file, self._archive.access.now):
-            source = SuiteSource(
-                base=self._snapshot.base(file.archive, timestamp),
-                suite=suite,
-                keyring=self._archive.keyring,
-                pinned=True,
-            )
+        """Return the package from the first state whose index names the file."""
+        access = self._archive.access
+        for state in _states(file, access.now):
             try:
-                opened = open_suite(source, self._archive.access)
+                suite = self._open(state)
             except NotFoundError:
                 continue
-            for package in opened.find(name, architecture):
+            for package in suite.find(name, architecture):
                 if package.version == file.version:
-                    return Found(package=package, suite=opened)
+                    note = Document(b"", state._asdict())
+                    access.cache.put_document(_key(name, architecture), note)
+                    return Found(package=package, suite=suite)
         return None
 
+    def _open(self, state: State) -> Suite:
+        source = SuiteSource(
+            base=self._snapshot.base(state.archive, state.timestamp),
+            suite=state.suite,
+            keyring=self._archive.keyring,
+            check_valid_until=False,
+            pinned=is_settled(state.timestamp, self._archive.access.now),
+        )
+        return open_suite(source, self._archive.access)
 
-def _states(file: SnapshotFile, now: datetime.datetime) -> Iterator[tuple[str, str]]:
-    """Yield timestamps and suites whose index may name a file, likely ones first."""
+
+def _key(name: str, architecture: str) -> str:
+    return f"state of {name}:{architecture}"
+
+
+def _states(file: SnapshotFile, now: datetime.datetime) -> Iterator[State]:
+    """Yield states whose index may name a file, likely ones first."""
     seen = datetime.datetime.strptime(file.first_seen, _TIMESTAMP).replace(tzinfo=datetime.UTC)
     likely = tuple(_likely_suites(file))
     for days in _DELAYS:
@@ -82,7 +122,7 @@ def _states(file: SnapshotFile, now: datetime.datetime) -> Iterator[tuple[str, s
         if moment > now:
             return
         for suite in likely if days else dict.fromkeys((*likely, *_all_suites(file.archive))):
-            yield f"{moment:%Y%m%dT%H%M%SZ}", suite
+            yield State(file.archive, moment.strftime(_TIMESTAMP), suite)
 
 
 def _likely_suites(file: SnapshotFile) -> Iterator[str]:

@@ -6,11 +6,12 @@ import dataclasses
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from rdcompose.archive.addresses import printable
 from rdcompose.archive.repository import SAFE
 from rdcompose.errors import FetchError, NotFoundError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from rdcompose.archive.repository import Access
@@ -62,15 +63,15 @@ def obtain_wanted(wanted: Wanted, archive: Archive, snapshot: Snapshot | None) -
 
     def fill(partial: Path) -> None:
         reasons: list[str] = []
-        for url in _addresses(wanted, archive, snapshot, reasons):
-            try:
-                access.fetcher.download(url, partial, size=wanted.size, advance=advance)
-            except FetchError as error:
-                reasons.append(error.message)
-            else:
-                return
+
+        def download(url: str) -> None:
+            access.fetcher.download(url, partial, size=wanted.size, advance=advance)
+
+        places = (_in_archive(wanted, archive), _in_history(wanted, snapshot))
+        if any(_downloaded(addresses, download, reasons) for addresses in places):
+            return
         raise NotFoundError(
-            f"{wanted.file} with SHA-256 {wanted.sha256} is not to be had: "
+            f"{printable(wanted.file)} with SHA-256 {wanted.sha256} is not to be had: "
             + ("; ".join(reasons) or "nothing tells where it might be"),
             hint="give the file itself on the command line",
         )
@@ -78,22 +79,38 @@ def obtain_wanted(wanted: Wanted, archive: Archive, snapshot: Snapshot | None) -
     return access.cache.obtain(wanted.sha256, wanted.size, wanted.file, fill)
 
 
-def _addresses(
-    wanted: Wanted, archive: Archive, snapshot: Snapshot | None, reasons: list[str]
-) -> Iterator[str]:
-    """Yield where a file may be; looks up each only when the one before has not got it."""
+def _downloaded(
+    addresses: Iterator[str], download: Callable[[str], None], reasons: list[str]
+) -> bool:
+    """Download from the first address that has it; notes why others have not."""
     try:
-        if wanted.path and wanted.suite:
-            for source in archive.place.sources(wanted.suite):
-                yield f"{source.base}/{quote(wanted.path, safe=SAFE)}"
-        elif wanted.package and wanted.architecture:
-            for suite in archive.configured(wanted.architecture):
-                for package in suite.find(wanted.package, wanted.architecture):
-                    if package.sha256 == wanted.sha256:
-                        yield suite.url(package)
-        if snapshot is not None and wanted.package and wanted.version:
-            files = snapshot.files(wanted.package, wanted.version, wanted.architecture)
-            # Seen in several archives, it is the same file.
-            yield from map(snapshot.file_url, dict.fromkeys(file.sha1 for file in files))
-    except FetchError as error:
+        for url in addresses:
+            try:
+                download(url)
+            except FetchError as error:
+                reasons.append(error.message)
+            else:
+                return True
+    except FetchError as error:  # where to look for addresses
         reasons.append(error.message)
+    return False
+
+
+def _in_archive(wanted: Wanted, archive: Archive) -> Iterator[str]:
+    """Yield where a file may be at the place; looks only when it is asked for."""
+    if wanted.path and wanted.suite:
+        for source in archive.place.sources(wanted.suite):
+            yield f"{source.base}/{quote(wanted.path, safe=SAFE)}"
+    elif wanted.package and wanted.architecture:
+        for suite in archive.configured(wanted.architecture):
+            for package in suite.find(wanted.package, wanted.architecture):
+                if package.sha256 == wanted.sha256:
+                    yield suite.url(package)
+
+
+def _in_history(wanted: Wanted, snapshot: Snapshot | None) -> Iterator[str]:
+    """Yield where the snapshot service has a file; asks only when it is asked for."""
+    if snapshot is not None and wanted.package and wanted.version:
+        files = snapshot.files(wanted.package, wanted.version, wanted.architecture)
+        # Seen in several archives, it is the same file.
+        yield from map(snapshot.file_url, dict.fromkeys(file.sha1 for file in files))

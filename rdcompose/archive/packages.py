@@ -36,8 +36,7 @@ class Package:
     """A package as the index has it.
 
     ``filename`` is the path below the archive's base, like ``pool/main/…``, and checked to
-    stay there. ``size`` is in bytes, ``sha256`` in lower-case hex digits. ``source`` is the
-    name of the source package, without version.
+    stay there. ``size`` is in bytes, ``sha256`` in lower-case hex digits.
     """
 
     name: str
@@ -47,7 +46,6 @@ class Package:
     size: int
     sha256: str
     depends: str
-    source: str
     _fields: Mapping[str, str] = dataclasses.field(default_factory=dict, repr=False, compare=False)
 
     def get(self, field: str) -> str:
@@ -58,8 +56,8 @@ class Package:
 class PackageIndex:
     """The packages of one component of a suite, for one architecture."""
 
-    def __init__(self, data: bytes | mmap | memoryview) -> None:
-        self._data = bytes(data) if isinstance(data, memoryview) else data
+    def __init__(self, data: bytes | mmap) -> None:
+        self._data = data
 
     def find(self, name: str) -> tuple[Package, ...]:
         """Return all versions of a package, newest first.
@@ -76,17 +74,17 @@ class PackageIndex:
         """
         return map(self._package, self._offsets(prefix))
 
-    def names(self, prefix: str) -> Iterator[str]:
-        """Yield the names of packages that begin so, each once, in the order of the index.
+    def providing(self, name: str) -> Iterator[Package]:
+        """Yield the packages whose field Provides names another, in the order of the index.
 
         :raises FormatError: one of them is malformed.
         """
-        seen: set[str] = set()
-        for offset in self._offsets(prefix):
-            name = self._name(offset)
-            if name not in seen:
-                seen.add(name)
-                yield name
+        if not _NAME.fullmatch(name):
+            return
+        word = re.compile(rb"[ ,]" + re.escape(name.encode("ascii")) + rb"[ ,(\n]")
+        for found in re.finditer(rb"\nProvides:[^\n]*\n", self._data):
+            if word.search(found[0]):
+                yield self._package(self._start(found.start()))
 
     def _offsets(self, name: str, end: bytes = b"") -> Iterator[int]:
         """Yield where stanzas begin whose name begins so, or is this if ``end`` ends a line."""
@@ -130,10 +128,6 @@ class PackageIndex:
         filename = fields.get("filename", "")
         if not stays_below(filename):
             raise _invalid(name, "Filename", filename)
-        # The version of the source follows in parentheses where it is another one.
-        source = fields.get("source", name).partition(" ")[0]
-        if not _NAME.fullmatch(source):
-            raise _invalid(name, "Source", source)
         return Package(
             name=name,
             version=checked("Version", _VERSION),
@@ -142,9 +136,13 @@ class PackageIndex:
             size=int(checked("Size", _SIZE)),
             sha256=checked("SHA256", _SHA256).lower(),
             depends=fields.get("depends", ""),
-            source=source,
             _fields=fields,
         )
+
+    def _start(self, offset: int) -> int:
+        """Return where the stanza begins that an offset is in."""
+        found = self._data.rfind(b"\n\n", 0, offset + 1)
+        return found + 2 if found >= 0 else 0
 
     def _end(self, mark: bytes, offset: int) -> int:
         found = self._data.find(mark, offset)

@@ -10,8 +10,10 @@ import dataclasses
 import datetime
 from typing import TYPE_CHECKING, Final, Protocol
 
+from rdcompose.archive.addresses import shown
 from rdcompose.archive.keyring import load_keyring
 from rdcompose.archive.repository import SuiteSource
+from rdcompose.archive.snapshot import is_settled
 from rdcompose.archive.suites import is_security
 from rdcompose.archive.trust import Keyring
 from rdcompose.errors import TrustError
@@ -37,6 +39,9 @@ class Place(Protocol):
     def suites(self) -> tuple[str, ...]:
         """The suites that somebody configured, if so."""
 
+    def expects(self, suite: str) -> bool:
+        """Tell whether somebody said that the suite is here."""
+
     def sources(self, suite: str) -> tuple[SuiteSource, ...]:
         """Return where the suite may be, in the order to ask; empty if nowhere here."""
 
@@ -54,13 +59,17 @@ class Mirrors:
 
     @property
     def description(self) -> str:
-        """The addresses."""
-        return ", ".join(self.urls)
+        """The addresses, without credentials."""
+        return ", ".join(map(shown, self.urls))
 
     @property
     def suites(self) -> tuple[str, ...]:
         """None: an address alone names no suite."""
         return ()
+
+    def expects(self, suite: str) -> bool:
+        """Only security suites, of a mirror of that archive."""
+        return is_security(suite) and any(map(_names_security, self.urls))
 
     def sources(self, suite: str) -> tuple[SuiteSource, ...]:
         """Return every mirror of the suite's archive."""
@@ -102,6 +111,10 @@ class AptPlace:
         """The configured suites, in the order of the files."""
         return tuple(self._exact)
 
+    def expects(self, suite: str) -> bool:
+        """Those that are configured."""
+        return suite in self._exact
+
     def sources(self, suite: str) -> tuple[SuiteSource, ...]:
         """Return the sources configured for a suite, then the same archives' addresses.
 
@@ -111,20 +124,22 @@ class AptPlace:
         exact = self._exact.get(suite, [])
         configured = [source for row in self._exact.values() for source in row]
         security = {source.base for source in configured if is_security(source.suite)}
-        bases = dict.fromkeys(source.base for source in configured)
-        for source in exact:
-            bases.pop(source.base, None)
-        others = _by_archive(suite, bases, self._keyring, security=security)
-        optional = bool(exact)
-        return (
-            *exact,
-            *(
-                dataclasses.replace(
-                    source, may_be_foreign=True, optional=optional or source.optional
-                )
-                for source in others
-            ),
+        # Of an old state of the archive nothing is new.
+        unchecked = {source.base for source in configured if not source.check_valid_until}
+        known = {source.base for source in exact}
+        bases = dict.fromkeys(source.base for source in configured if source.base not in known)
+        others = (
+            dataclasses.replace(
+                source,
+                check_valid_until=source.base not in unchecked,
+                may_be_foreign=True,
+                optional=source.optional or bool(exact),
+            )
+            for source in _by_archive(suite, bases, self._keyring, security=security)
+            # What is guessed beside another address can be configured itself.
+            if source.base not in known
         )
+        return (*exact, *others)
 
     def _keyring_of(self, source: Source, debian: Keyring) -> Keyring | None:
         try:
@@ -150,12 +165,16 @@ class SnapshotState:
     @property
     def description(self) -> str:
         """The service and the moment."""
-        return f"{self.service.service} ({self.timestamp or 'newest state'})"
+        return f"{shown(self.service.service)} ({self.timestamp or 'newest state'})"
 
     @property
     def suites(self) -> tuple[str, ...]:
         """None: it has all that there ever were."""
         return ()
+
+    def expects(self, suite: str) -> bool:  # noqa: ARG002
+        """None: a release gets its suites one after the other."""
+        return False
 
     def sources(self, suite: str) -> tuple[SuiteSource, ...]:
         """Return the state's address of the suite's archive."""
@@ -166,7 +185,8 @@ class SnapshotState:
             suite=suite,
             keyring=self.keyring,
             check_valid_until=False,
-            pinned=self.timestamp is not None and timestamp < f"{self.now:%Y%m%dT%H%M%SZ}",
+            pinned=is_settled(timestamp, self.now),
+            known_as="" if self.timestamp else self.service.base(archive, "newest"),
         )
         return (source,)
 
@@ -196,7 +216,7 @@ def _by_archive(
 
 
 def _names_security(url: str) -> bool:
-    return "security" in url.rpartition("/")[2]
+    return "security" in shown(url).rpartition("/")[2]
 
 
 def _security_beside(url: str) -> str | None:

@@ -16,7 +16,7 @@ from rdcompose.errors import FormatError
 from rdcompose.formats.deb822 import parse_stanza
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
 _WHAT: Final = "the Release file"
 _CHECKSUM: Final = re.compile(r"([0-9A-Fa-f]{64})\s+([0-9]{1,18})\s+(\S+)")
@@ -56,7 +56,6 @@ class ReleaseFile:
     date: datetime
     valid_until: datetime | None
     by_hash: bool
-    architectures: tuple[str, ...]
     _indexes: Mapping[str, IndexFile] = dataclasses.field(
         default_factory=dict, repr=False, hash=False
     )
@@ -76,17 +75,12 @@ class ReleaseFile:
             date=_date(fields, "Date"),
             valid_until=_date(fields, "Valid-Until") if "valid-until" in fields else None,
             by_hash=fields.get("acquire-by-hash", "").lower() == "yes",
-            architectures=tuple(_line(fields, "Architectures").split()),
             _indexes=_parse_checksums(fields),
         )
 
     def index(self, path: str) -> IndexFile | None:
         """Return a file by its path, like ``main/binary-amd64/Packages.xz``."""
         return self._indexes.get(path)
-
-    def indexes(self, suffix: str) -> Iterator[IndexFile]:
-        """Yield the files whose path ends so, in the order of the index."""
-        return (file for path, file in self._indexes.items() if path.endswith(suffix))
 
 
 def _line(fields: Mapping[str, str], name: str) -> str:

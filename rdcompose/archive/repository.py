@@ -14,6 +14,7 @@ import mmap
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
+from rdcompose.archive.addresses import server_path, shown
 from rdcompose.archive.cache import Document
 from rdcompose.archive.fetch import Validators
 from rdcompose.archive.packages import PackageIndex
@@ -65,8 +66,9 @@ class Access:
 class SuiteSource:
     """Where a suite is, and what must have signed it.
 
-    ``base`` is the archive's address without a slash at its end. ``pinned`` is a state that
-    never changes, like one of the snapshot service: it does not expire. At a place that
+    ``base`` is the archive's address without a slash at its end; ``known_as`` is the one that
+    its age is remembered under, where that is another. ``pinned`` is a state that never
+    changes, like one of the snapshot service: it does not expire. At a place that
     ``may_be_foreign``, the suite of another vendor counts as none. ``optional`` is one that
     was guessed and need not exist.
     """
@@ -79,6 +81,7 @@ class SuiteSource:
     pinned: bool = False
     may_be_foreign: bool = False
     optional: bool = False
+    known_as: str = ""
 
     @property
     def directory(self) -> str:
@@ -90,11 +93,17 @@ class SuiteSource:
         """Address of the suite's signed index."""
         return f"{self.directory}/InRelease"
 
+    @property
+    def shown(self) -> str:
+        """The latter without credentials, for messages and as a key of the cache."""
+        return shown(self.url)
+
 
 class Suite:
     """A suite whose ``InRelease`` was checked; made by :func:`open_suite`.
 
-    ``verified`` is false only where a break in the chain was allowed.
+    ``verified`` is false only where a break in the chain was allowed, be it in the state that
+    an index in the cache is of.
     """
 
     def __init__(self, source: SuiteSource, access: Access, data: bytes) -> None:
@@ -107,7 +116,15 @@ class Suite:
     @property
     def name(self) -> str:
         """The codename, which stays the same when ``stable`` becomes ``oldstable``."""
-        return self.release.codename or self.release.suite or self.source.suite
+        name = self.release.codename or self.release.suite or self.source.suite
+        # The index of buster/updates says only buster.
+        _, slash, rest = self.source.suite.partition("/")
+        return name if "/" in name else name + slash + rest
+
+    @property
+    def name_today(self) -> str:
+        """What to ask for now to get it: in an old state, ``stable`` was another release."""
+        return self.name if self.source.pinned else self.source.suite
 
     @property
     def identity(self) -> tuple[str, str, str]:
@@ -122,7 +139,7 @@ class Suite:
         """Return all versions of a package, newest first within each component."""
         found: list[Package] = []
         for index in self.load(architecture):
-            with self._named():
+            with _named(self.source.directory):
                 found.extend(index.find(name))
         return tuple(found)
 
@@ -130,19 +147,9 @@ class Suite:
         """Return all packages whose names begin so, in the order of the indexes."""
         found: list[Package] = []
         for index in self.load(architecture):
-            with self._named():
+            with _named(self.source.directory):
                 found.extend(index.matching(prefix))
         return found
-
-    @contextlib.contextmanager
-    def _named(self) -> Iterator[None]:
-        """Say in errors of an index which one it is."""
-        try:
-            yield
-        except FormatError as error:
-            raise FormatError(
-                f"{self.source.directory}: {error.message}", hint=error.hint
-            ) from error
 
     def load(self, architecture: str) -> tuple[PackageIndex, ...]:
         """Fetch and open the index of each component; none for an architecture it lacks.
@@ -161,11 +168,12 @@ class Suite:
         # Beside the newest state, the one that each index in the cache belongs to is kept:
         # a newer state, fetched for another architecture, must not cut it off.
         cache = self._access.cache
-        key = f"{self.source.url} {component}/{architecture}"
+        key = f"{_key(self.source, verified=self.verified)} {component}/{architecture}"
         kept = cache.document(key)
         release = self.release
         if self._access.offline and kept is not None:
-            release, _verified = _checked(self.source, self._access, kept.data)
+            release, verified = _checked(self.source, self._access, kept.data)
+            self.verified = self.verified and verified
         plain = release.index(f"{component}/binary-{architecture}/Packages")
         if plain is None:
             return None
@@ -180,11 +188,24 @@ class Suite:
         )
         with path.open("rb") as file:
             index = PackageIndex(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
-        if not self._access.offline and (kept is None or kept.data != self._data):
-            cache.put_document(key, Document(self._data, {"sha256": plain.sha256}))
-            if kept is not None and kept.meta["sha256"] != plain.sha256:
-                cache.remove(kept.meta["sha256"])
+        if not self._access.offline:
+            self._keep(key, plain.sha256)
         return index
+
+    def _keep(self, key: str, sha256: str) -> None:
+        """Remember which state an index is of, and forget the older index of the two."""
+        cache = self._access.cache
+        kept = cache.document(key)
+        if kept is not None and kept.data == self._data:
+            return
+        other = None if kept is None else kept.meta["sha256"]
+        # Another process may have fetched a newer one while this one was fetched.
+        if kept is not None and ReleaseFile.parse(_text(kept.data)).date > self.release.date:
+            other, sha256 = sha256, kept.meta["sha256"]
+        else:
+            cache.put_document(key, Document(self._data, {"sha256": sha256}))
+        if other is not None and other != sha256:
+            cache.remove(other)
 
     def _fill(self, release: ReleaseFile, plain: IndexFile, partial: Path, told: Advance) -> None:
         """Write the uncompressed index, from the smallest form that the mirror has."""
@@ -200,8 +221,8 @@ class Suite:
             self._download(release, plain, told, partial)
         except NotFoundError as error:
             raise FetchError(
-                f"{self.source.base} has no {plain.path} of {self.source.suite} in any form, "
-                "though the signed index of the suite names it",
+                f"{shown(self.source.directory)} has no {plain.path} in any form, though the "
+                "signed index of the suite names it",
                 hint="the mirror is incomplete or is being updated: try later, or another --mirror",
             ) from error
 
@@ -215,8 +236,8 @@ class Suite:
             _decompress(path, compressor, partial, limit=limit, threads=self._access.threads)
         except FormatError as error:
             raise TrustError(
-                f"{self.source.directory}: {path.name} is not what the signed index of the suite "
-                f"says: {error.message}"
+                f"{shown(self.source.directory)}: {path.name} is not what the signed index of the "
+                f"suite says: {error.message}"
             ) from error
 
     def _download(
@@ -253,26 +274,46 @@ def open_suite(source: SuiteSource, access: Access) -> Suite:
     :raises TrustError: signature, suite, validity or age is not as it must be.
     :raises FormatError: it is malformed.
     """
-    cached = access.cache.document(source.url)
-    document = _current(source, access, cached)
-    suite = Suite(source, access, document.data)
-    # Only now: what did not pass must not take the place of what did.
-    if document is not cached:
-        access.cache.put_document(source.url, document)
-    if suite.verified and not source.pinned:
-        access.cache.note_newest(source.url, suite.release.date)
+    cached = access.cache.document(_key(source, verified=True))
+    document = _kept(source, access, cached) if access.offline else _current(source, access, cached)
+    try:
+        suite = Suite(source, access, document.data)
+    except TrustError:
+        # What came may be older than what another process has fetched meanwhile.
+        newer = access.cache.document(_key(source, verified=True))
+        if newer is None or (cached is not None and newer.data == cached.data):
+            raise
+        cached = document = newer
+        suite = Suite(source, access, document.data)
+    # Only now: what did not pass must never be taken for what did, nor take its place.
+    if document is not cached and not access.offline:
+        access.cache.put_document(_key(source, verified=suite.verified), document)
+    if suite.verified and not source.pinned and not access.offline:
+        for key in _memories(source, suite.release):
+            access.cache.note_newest(key, suite.release.date)
     return suite
+
+
+def _key(source: SuiteSource, *, verified: bool) -> str:
+    return source.shown if verified else f"unverified {source.shown}"
+
+
+def _kept(source: SuiteSource, access: Access, cached: Document | None) -> Document:
+    """Return the index that is in the cache."""
+    if cached is None and access.allow_unverified:
+        cached = access.cache.document(_key(source, verified=False))
+    if cached is None:
+        raise NotFoundError(
+            f"{source.shown} is not in the cache, and --offline forbids to fetch it",
+            hint="run once without --offline",
+        )
+    return cached
 
 
 def _current(source: SuiteSource, access: Access, cached: Document | None) -> Document:
     """Return the index as it is now; the cached one itself if that is still it."""
-    if cached is not None and (access.offline or source.pinned):
+    if cached is not None and source.pinned:
         return cached
-    if access.offline:
-        raise NotFoundError(
-            f"{source.url} is not in the cache, and --offline forbids to fetch it",
-            hint="run once without --offline",
-        )
     known = None
     if cached is not None:
         known = Validators(cached.meta.get("etag", ""), cached.meta.get("last-modified", ""))
@@ -285,7 +326,7 @@ def _current(source: SuiteSource, access: Access, cached: Document | None) -> Do
         fetched = access.fetcher.get(f"{source.directory}/Release", limit=_MAX_INRELEASE)
     if fetched is None:
         if cached is None:
-            raise FetchError(f"{source.url}: the server says that nothing changed, unasked")
+            raise FetchError(f"{source.shown}: the server says that nothing changed, unasked")
         return cached
     meta = {"etag": fetched.validators.etag, "last-modified": fetched.validators.last_modified}
     fresh = Document(fetched.data, meta)
@@ -294,49 +335,76 @@ def _current(source: SuiteSource, access: Access, cached: Document | None) -> Do
 
 def _checked(source: SuiteSource, access: Access, data: bytes) -> tuple[ReleaseFile, bool]:
     """Return what an index says, and whether every check of it passed."""
-    if source.may_be_foreign:
-        _check_origin(source, data)
     # Freshness is a question to a mirror, not to what was fetched from it once.
     fixed = source.pinned or access.offline
     try:
         text = _verified(source, data)
-        release = _parsed(source, text)
+        with _named(source.url):
+            release = ReleaseFile.parse(text)
         check_release(
             release,
             suite=source.suite,
-            where=source.url,
+            where=source.shown,
             now=access.now,
             valid_until=source.check_valid_until and not fixed,
-            newest=None if fixed else access.cache.newest(source.url),
+            newest=None if fixed else _newest(source, release, access.cache),
         )
     except TrustError as error:
         if not access.allow_unverified:
             raise
         access.warn(f"UNVERIFIED, as --allow-unverified says: {error.message}")
-        return _parsed(source, _text(data)), False
+        with _named(source.url):
+            return ReleaseFile.parse(_text(data)), False
     return release, True
 
 
-def _check_origin(source: SuiteSource, data: bytes) -> None:
-    origin = _parsed(source, _text(data)).origin
-    # There is one more of Debian's own, "Debian Backports".
-    if origin.split(" ")[0] != "Debian":
-        raise NotFoundError(f"{source.url} is of {origin or 'an unnamed vendor'}, not of Debian")
+def _memories(source: SuiteSource, release: ReleaseFile) -> tuple[str, str]:
+    """Return under what the age of a suite is remembered.
+
+    The address is one of them. As one suite can be asked for by two names, and one name
+    (``stable``) is of another suite later, what the suite calls itself is the other.
+    """
+    place = server_path(source.known_as or source.base)
+    return f"{place} {source.suite}", f"{place} {release.label} {release.codename}"
 
 
-def _parsed(source: SuiteSource, text: bytes) -> ReleaseFile:
-    try:
-        return ReleaseFile.parse(text)
-    except FormatError as error:
-        raise FormatError(f"{source.url}: {error.message}", hint=error.hint) from error
-
-
-def _text(data: bytes) -> bytes:
-    return unsigned_text(data) if data.startswith(_CLEAR_SIGNED) else data
+def _newest(source: SuiteSource, release: ReleaseFile, cache: Cache) -> datetime | None:
+    dates = [cache.newest(key) for key in _memories(source, release)]
+    return max((date for date in dates if date is not None), default=None)
 
 
 def _verified(source: SuiteSource, data: bytes) -> bytes:
+    """Return the text that the keyring vouches for.
+
+    :raises NotFoundError: it is another vendor's, where that is no fault.
+    """
     try:
         return verify_inrelease(data, source.keyring).text
     except TrustError as error:
-        raise TrustError(f"{source.url}: {error.message}", hint=error.hint) from error
+        if source.may_be_foreign:
+            _check_origin(source, data)
+        raise TrustError(f"{source.shown}: {error.message}", hint=error.hint) from error
+
+
+def _check_origin(source: SuiteSource, data: bytes) -> None:
+    try:
+        origin = ReleaseFile.parse(_text(data)).origin
+    except FormatError:
+        return  # whose it is cannot be told
+    # There is one more of Debian's own, "Debian Backports".
+    if origin.split(" ")[0] != "Debian":
+        raise NotFoundError(f"{source.shown} is of {origin or 'an unnamed vendor'}, not of Debian")
+
+
+@contextlib.contextmanager
+def _named(address: str) -> Iterator[None]:
+    """Say in errors of a file's format where it is from."""
+    try:
+        yield
+    except FormatError as error:
+        raise FormatError(f"{shown(address)}: {error.message}", hint=error.hint) from error
+
+
+def _text(data: bytes) -> bytes:
+    """Return the text of an index, signed or not, without any check."""
+    return unsigned_text(data) if data.startswith(_CLEAR_SIGNED) else data

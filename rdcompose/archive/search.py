@@ -11,11 +11,11 @@ import functools
 from typing import TYPE_CHECKING
 
 from rdcompose.archive.cache import Document
-from rdcompose.archive.repository import Suite, SuiteSource, open_suite
+from rdcompose.archive.repository import Suite, open_suite
 from rdcompose.archive.suites import family
 from rdcompose.archive.together import run_together
 from rdcompose.archive.version import version_key
-from rdcompose.errors import FetchError, NotFoundError, RdcomposeError
+from rdcompose.errors import FetchError, NotFoundError, OutputError, RdcomposeError
 
 if TYPE_CHECKING:
     import threading
@@ -83,8 +83,8 @@ class Archive:
     def family(self, suite: str, architecture: str) -> tuple[Suite, ...]:
         """Return a suite with its security and updates suites, their indexes fetched.
 
-        Of these, one that does not exist is left out; of one that cannot be fetched the user is
-        warned.
+        Of these, one that does not exist is left out; of one that cannot be fetched, or is
+        missing though it was said to be there, the user is warned.
 
         :raises NotFoundError: there is no such suite.
         :raises FetchError: it cannot be fetched.
@@ -102,6 +102,8 @@ class Archive:
                         f"no suite {suite} in {self.place.description}: {result.message}",
                         hint=result.hint or "name another with --suite",
                     )
+                if self.place.expects(name):
+                    self._leave_out(name, result)
             elif isinstance(result, FetchError) and name != suite:
                 self._leave_out(name, result)
             else:
@@ -112,51 +114,43 @@ class Archive:
         """Yield the family of the suite asked for, then what else the place has configured."""
         own = self.family(self.suite, architecture)
         yield from own
-        for suite in self.suites(self.place.suites, architecture):
-            if suite not in own:
-                yield suite
+        yield from self.suites(self.place.suites, architecture, known=own)
 
-    def suites(self, names: Iterable[str], architecture: str) -> Iterator[Suite]:
+    def suites(
+        self, names: Iterable[str], architecture: str, *, known: Iterable[Suite] = ()
+    ) -> Iterator[Suite]:
         """Yield suites that exist and can be used; the index of each is fetched in its turn.
 
+        Each is given once, whatever its names, and those that are ``known`` not at all.
         ``left_out`` tells of those that cannot be used.
         """
         names = tuple(dict.fromkeys(names))
         self._open(names)
-        known: set[tuple[str, str, str]] = set()
+        done = {suite.identity for suite in known}
         for name in names:
+            opened = self._opened[name]
+            if isinstance(opened, Suite) and opened.identity in done:
+                continue
             self._load([name], architecture)
             result = self._loaded[name, architecture]
             if isinstance(result, Suite):
-                if result.identity not in known:
-                    known.add(result.identity)
-                    yield result
+                done.add(result.identity)
+                yield result
             elif not isinstance(result, NotFoundError):
                 self.left_out.setdefault(name, result.message)
 
     def remember(self, found: Found) -> None:
-        """Note where a package is, for :meth:`recall`."""
-        source = found.suite.source
-        meta = {"suite": source.suite}
-        if source.pinned:
-            meta["base"] = source.base
-        key = _place_key(found.package.name, found.package.architecture)
+        """Note in which suite a package is, for :meth:`recall`."""
+        key = _suite_key(found.package.name, found.package.architecture)
+        meta = {"suite": found.suite.source.suite}
         self.access.cache.put_document(key, Document(b"", meta))
 
     def recall(self, name: str, architecture: str) -> Found | None:
-        """Return a package from where it was found before, if it still is there."""
-        document = self.access.cache.document(_place_key(name, architecture))
+        """Return a package from the suite that it was in before, if it still is there."""
+        document = self.access.cache.document(_suite_key(name, architecture))
         if document is None:
             return None
-        suite, base = document.meta["suite"], document.meta.get("base")
-        if base is None:
-            return newest(name, architecture, self.suites([suite], architecture))
-        source = SuiteSource(base=base, suite=suite, keyring=self.keyring, pinned=True)
-        try:
-            return newest(name, architecture, [open_suite(source, self.access)])
-        except RdcomposeError as error:
-            self.left_out[base] = error.message
-            return None
+        return newest(name, architecture, self.suites([document.meta["suite"]], architecture))
 
     def _leave_out(self, name: str, error: FetchError) -> None:
         if name not in self.left_out:
@@ -189,6 +183,8 @@ class Archive:
                 # At an address that was only guessed, no answer means what "not found" does.
                 if not source.optional:
                     failure = error
+            except OutputError:
+                raise  # without a cache nothing can be done
             except RdcomposeError as error:
                 return error
         return failure
@@ -198,6 +194,8 @@ def _load(suite: Suite | RdcomposeError, architecture: str) -> Suite | Rdcompose
     if isinstance(suite, Suite):
         try:
             suite.load(architecture)
+        except OutputError:
+            raise
         except RdcomposeError as error:
             return error
     return suite
@@ -221,5 +219,5 @@ def newest(name: str, architecture: str, suites: Iterable[Suite]) -> Found | Non
     return max(found, key=lambda row: version_key(row.package.version), default=None)
 
 
-def _place_key(name: str, architecture: str) -> str:
-    return f"place of {name}:{architecture}"
+def _suite_key(name: str, architecture: str) -> str:
+    return f"suite of {name}:{architecture}"

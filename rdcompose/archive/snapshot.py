@@ -19,6 +19,7 @@ import re
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
+from rdcompose.archive.addresses import shown
 from rdcompose.archive.version import version_key
 from rdcompose.errors import FormatError, NotFoundError, UsageError
 
@@ -51,6 +52,8 @@ _SHA1: Final = re.compile(r"[0-9a-f]{40}")
 
 _TIMESTAMP: Final = "%Y%m%dT%H%M%SZ"
 _TIMESTAMPS: Final = (_TIMESTAMP, "%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ")
+# The service has a state some hours after the mirrors, and now and then some days.
+_DELAY: Final = datetime.timedelta(days=7)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,6 +179,14 @@ def parse_timestamp(text: str) -> str:
     )
 
 
+def is_settled(timestamp: str, now: datetime.datetime) -> bool:
+    """Tell whether the service will always answer with the same state for a moment.
+
+    ``timestamp`` is of the form that :func:`parse_timestamp` returns.
+    """
+    return timestamp < (now - _DELAY).strftime(_TIMESTAMP)
+
+
 def _moment(text: str, form: str) -> datetime.datetime | None:
     try:
         moment = datetime.datetime.strptime(text, form).replace(tzinfo=datetime.UTC)
@@ -251,7 +262,7 @@ def _text(row: Mapping[str, object], field: str, form: re.Pattern[str], url: str
 
 def _malformed(url: str, what: str) -> FormatError:
     return FormatError(
-        f"{url}: this is no answer of the snapshot service: {what}",
+        f"{shown(url)}: this is no answer of the snapshot service: {what}",
         hint="Something else may answer at this address, like the login page of a network.",
     )
 

@@ -70,6 +70,8 @@ _RELEASE_OF_SERIES: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+~-]*(?:/[A-Za-z0-9][A-Za-z0-9._+~-]*)*")
+
 _OS_RELEASE: Final = ("etc/os-release", "usr/lib/os-release")
 _VARIABLE: Final = re.compile(r"""([A-Z_]+)=(["']?)(.*?)\2\s*""")
 _CODENAME: Final = re.compile(r"[a-z]+")
@@ -79,6 +81,14 @@ def is_debian_suite(text: str) -> bool:
     """Tell whether an archive of Debian may have a suite of this name."""
     base, _ = _split(text)
     return base in CODENAMES or base in _CLASSES or base in _UNRELEASED
+
+
+def is_suite_name(text: str) -> bool:
+    """Tell whether an archive may have a suite of this name, by its characters alone.
+
+    A name that is one is safe in an address: it leads to nowhere but below ``dists``.
+    """
+    return _NAME.fullmatch(text) is not None
 
 
 def base_suite(suite: str) -> str:

@@ -7,23 +7,31 @@ import functools
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from rdcompose.archive.addresses import printable
 from rdcompose.archive.obtain import Wanted, obtain_found, obtain_wanted
+from rdcompose.archive.suites import base_suite
 from rdcompose.archive.together import run_together
 from rdcompose.cli.archive import archive_session
+from rdcompose.compose.additions import Additions, resolve_additions
+from rdcompose.compose.contents import ADDED, common_path
+from rdcompose.compose.dependencies import ArchiveSupplier, Dependencies, FixedSupplier
 from rdcompose.compose.inputs import ArchiveOrigin, InputFile, digest, read_file
 from rdcompose.compose.programs import PATHS, ProgramName
 from rdcompose.compose.resolve import architecture_of_name, resolve_kernel, resolve_program
+from rdcompose.compose.template import read_template
 from rdcompose.errors import RdcomposeError, SpecError, UsageError
 from rdcompose.formats.deb import Deb
 from rdcompose.kernel.release import architecture_by_name
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from rdcompose.archive.cache import Cache
     from rdcompose.archive.search import Found
     from rdcompose.cli.archive import Session
+    from rdcompose.compose.additions import Supplier
+    from rdcompose.compose.addlist import Request
     from rdcompose.compose.inputs import Input
     from rdcompose.compose.lock import Lock
     from rdcompose.kernel.release import Architecture
@@ -41,16 +49,19 @@ class Acquired:
     kernel: tuple[InputFile, ...]
     busybox: InputFile | None
     e2fsck: InputFile | None
+    additions: Additions
     cache: Cache | None
 
 
-def acquire(arguments: argparse.Namespace, lock: Lock | None, *, shown: bool) -> Acquired:
+def acquire(
+    arguments: argparse.Namespace, lock: Lock | None, requests: Sequence[Request], *, shown: bool
+) -> Acquired:
     """Find and fetch what the command line names and leaves to the archive.
 
     :raises UsageError: the options leave something open, or contradict each other.
     :raises RdcomposeError: as the archive does; see :mod:`rdcompose.archive`.
     """
-    asked = _asked(arguments)
+    asked = _asked(arguments, requests)
     if lock is not None:
         return _locked(arguments, lock, asked, shown=shown)
     return _resolved(arguments, asked, shown=shown)
@@ -61,14 +72,17 @@ class _Asked:
     """What the command line says: a kernel's name or its files, and programs.
 
     A program that is not in ``programs`` is left to the archive; ``None``: none is wanted.
+    ``requests`` are what else is to be added to the ``template``.
     """
 
     name: str | None
     kernel: tuple[InputFile, ...]
     programs: dict[ProgramName, InputFile | None]
+    requests: tuple[Request, ...]
+    template: Path | None
 
 
-def _asked(arguments: argparse.Namespace) -> _Asked:
+def _asked(arguments: argparse.Namespace, requests: Iterable[Request]) -> _Asked:
     kernels: list[str] = arguments.kernel
     files = tuple(InputFile(path=Path(kernel)) for kernel in kernels if _is_path(kernel))
     names = [kernel for kernel in kernels if not _is_path(kernel)]
@@ -86,7 +100,13 @@ def _asked(arguments: argparse.Namespace) -> _Asked:
             programs[name] = InputFile(path=Path(option))
         elif arguments.template is not None and (arguments.template / path).exists():
             programs[name] = None  # the template brings its own
-    return _Asked(names[0] if names else None, files, programs)
+    return _Asked(
+        name=names[0] if names else None,
+        kernel=files,
+        programs=programs,
+        requests=tuple(requests),
+        template=arguments.template,
+    )
 
 
 def _is_path(kernel: str) -> bool:
@@ -95,24 +115,30 @@ def _is_path(kernel: str) -> bool:
 
 def _resolved(arguments: argparse.Namespace, asked: _Asked, *, shown: bool) -> Acquired:
     architecture = _architecture(arguments, asked)
-    missing = [name for name in ProgramName if name not in asked.programs]
-    if asked.kernel and not missing:
-        return _acquired(asked.kernel, asked.programs, None)
+    if asked.kernel and not asked.requests and set(asked.programs) == set(ProgramName):
+        return _acquired(asked.kernel, asked.programs, Additions(), None)
     with archive_session(arguments, shown=shown) as session:
         archive = session.archive
         kernel: tuple[Found, ...] = ()
-        suite = archive.suite
         if asked.name is not None:
             kernel = resolve_kernel(asked.name, architecture, archive, session.history)
-            suite = kernel[0].suite.source.suite
+
+        # Asked only where something is looked up: to answer it, suites may be fetched.
+        def suite() -> str:
+            return kernel[0].suite.name_today if kernel else archive.suite
+
+        additions = _additions(asked, suite, architecture, session)
+        missing = _missing(asked, additions)
         programs = [
-            resolve_program(f"{name}-static", suite, architecture.name, archive) for name in missing
+            resolve_program(f"{name}-static", suite(), architecture.name, archive)
+            for name in missing
         ]
         files = fetch([*kernel, *programs], session)
     count = len(kernel)
     return _acquired(
         asked.kernel or files[:count],
         asked.programs | dict(zip(missing, files[count:], strict=True)),
+        additions,
         session.archive.access.cache,
     )
 
@@ -120,14 +146,45 @@ def _resolved(arguments: argparse.Namespace, asked: _Asked, *, shown: bool) -> A
 def _acquired(
     kernel: Iterable[InputFile],
     programs: Mapping[ProgramName, InputFile | None],
+    additions: Additions,
     cache: Cache | None,
 ) -> Acquired:
     return Acquired(
         kernel=tuple(kernel),
         busybox=programs.get(ProgramName.BUSYBOX),
         e2fsck=programs.get(ProgramName.E2FSCK),
+        additions=additions,
         cache=cache,
     )
+
+
+def _missing(asked: _Asked, additions: Additions) -> list[ProgramName]:
+    """Return the programs that the archive is to give: not those that are added."""
+    added = {common_path(row.entry.path) for row in additions.files}
+    return [name for name in ProgramName if name not in asked.programs and PATHS[name] not in added]
+
+
+def _additions(
+    asked: _Asked, suite: Callable[[], str], architecture: Architecture, session: Session
+) -> Additions:
+    archive = session.archive
+
+    def dependencies() -> Dependencies:
+        return Dependencies(
+            archive.family(base_suite(suite()), architecture.name), architecture.name
+        )
+
+    supplier = ArchiveSupplier(
+        functools.cache(dependencies), lambda rows: fetch(rows, session), architecture
+    )
+    return _resolve(asked, supplier, architecture)
+
+
+def _resolve(asked: _Asked, supplier: Supplier, architecture: Architecture) -> Additions:
+    if not asked.requests:
+        return Additions()
+    template = None if asked.template is None else read_template(asked.template)
+    return resolve_additions(asked.requests, supplier, architecture, template)
 
 
 def fetch(found: Sequence[Found], session: Session) -> tuple[InputFile, ...]:
@@ -199,16 +256,33 @@ def _locked(arguments: argparse.Namespace, lock: Lock, asked: _Asked, *, shown: 
         if name not in programs and (locked := lock.of_role(name.value)):
             wanted.append(locked[0])
             missing.append(name)
+    own = _own_files(asked, lock)
+    wanted += (item for item in lock.of_role(ADDED) if item.sha256 not in own)
     if not wanted:
-        return _acquired(local, programs, None)
+        return _acquired(local, programs, _locked_additions(asked, lock, own), None)
     with archive_session(arguments, shown=shown) as session:
         files = _fetch_wanted(wanted, lock, session)
-    count = len(wanted) - len(missing)
+    found = {item.sha256: file for item, file in zip(wanted, files, strict=True)}
     return _acquired(
-        local or files[:count],
-        programs | dict(zip(missing, files[count:], strict=True)),
+        local or [found[item.sha256] for item in kernel],
+        programs | {name: found[lock.of_role(name.value)[0].sha256] for name in missing},
+        _locked_additions(asked, lock, found | own),
         session.archive.access.cache,
     )
+
+
+def _own_files(asked: _Asked, lock: Lock) -> dict[str, InputFile]:
+    """Return the local files that are to be added and are at hand, by digest."""
+    files = [request.file for request in asked.requests]
+    own = [InputFile(path=file) for file in files if file is not None and file.is_file()]
+    return {digest(read_file(file.path, "file")): _with_origin(file, lock) for file in own}
+
+
+def _locked_additions(asked: _Asked, lock: Lock, files: Mapping[str, InputFile]) -> Additions:
+    architecture = architecture_by_name(lock.architecture)
+    rows = [(item, files[item.sha256]) for item in lock.of_role(ADDED)]
+    supplier = FixedSupplier(rows, architecture, str(lock.path))
+    return _resolve(asked, supplier, architecture)
 
 
 def _with_origin(file: InputFile, lock: Lock) -> InputFile:
@@ -223,6 +297,10 @@ def _fetch_wanted(items: Sequence[Input], lock: Lock, session: Session) -> list[
         functools.partial(obtain_wanted, _wanted(lock, item), session.archive, session.snapshot)
         for item in items
     ]
+    for item in items:
+        if item.archive is not None and not item.archive.verified:
+            name = printable(item.file)
+            session.archive.access.warn(f"UNVERIFIED, as {lock.path} says: {name}")
     paths = run_together(jobs, session.cancelled)
     return [
         InputFile(path=path, archive=item.archive) for item, path in zip(items, paths, strict=True)
@@ -231,7 +309,7 @@ def _fetch_wanted(items: Sequence[Input], lock: Lock, session: Session) -> list[
 
 def _wanted(lock: Lock, item: Input) -> Wanted:
     if item.size is None:
-        raise SpecError(f"{lock.path} does not tell the size of {item.file}: it is too old")
+        raise SpecError(f"{lock.path} does not tell the size of {item.file!r}: it is too old")
     origin = item.archive
     return Wanted(
         file=item.file,

@@ -6,10 +6,12 @@ import contextlib
 import dataclasses
 import datetime
 import os
+import re
 import sys
 import threading
 from typing import TYPE_CHECKING, Final
 
+from rdcompose.archive.addresses import shown
 from rdcompose.archive.cache import Cache
 from rdcompose.archive.fetch import HttpFetcher, OfflineFetcher
 from rdcompose.archive.history import History
@@ -19,7 +21,7 @@ from rdcompose.archive.repository import Access
 from rdcompose.archive.search import Archive
 from rdcompose.archive.snapshot import SERVICE, Snapshot, parse_timestamp
 from rdcompose.archive.sources import apt_sources
-from rdcompose.archive.suites import base_suite, codename_of_host
+from rdcompose.archive.suites import base_suite, codename_of_host, is_suite_name
 from rdcompose.cli.environment import cache_directory
 from rdcompose.cli.project import read_project
 from rdcompose.cli.terminal import transfers
@@ -33,13 +35,16 @@ if TYPE_CHECKING:
     from rdcompose.cli.project import Project
 
 _STABLE: Final = "stable"
+# No "?" or "#" where a path is to be appended; in paths of files they are characters.
+_ADDRESS: Final = re.compile(r"https?://[^/?#\s][^?#\s]*|file:///.*")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
     """An archive to search, what remembers more than it, and how to stop its downloads.
 
-    ``history`` and ``snapshot`` are ``None`` where the snapshot service must not be asked.
+    ``history`` and ``snapshot`` are ``None`` where the snapshot service must not be asked;
+    without a network, ``history`` has what is in the cache.
     """
 
     archive: Archive
@@ -60,7 +65,7 @@ def archive_session(arguments: argparse.Namespace, *, shown: bool) -> Iterator[S
     cancelled = threading.Event()
     fetcher = OfflineFetcher() if arguments.offline else HttpFetcher(cancelled=cancelled)
     now = datetime.datetime.now(datetime.UTC)
-    snapshot = Snapshot(fetcher, arguments.snapshot_service or SERVICE)
+    snapshot = Snapshot(fetcher, _address(arguments.snapshot_service or SERVICE))
     keyring = _keyring(arguments, project)
     place = _place(arguments, project, keyring, snapshot, now)
     with transfers(shown=shown) as watch:
@@ -83,12 +88,12 @@ def archive_session(arguments: argparse.Namespace, *, shown: bool) -> Iterator[S
             access=access,
             cancelled=cancelled,
         )
-        asked = not (arguments.no_snapshot or arguments.offline or arguments.snapshot)
+        allowed = not (arguments.no_snapshot or arguments.snapshot)
         try:
             yield Session(
                 archive=archive,
-                history=History(snapshot, archive) if asked else None,
-                snapshot=snapshot if asked else None,
+                history=History(snapshot, archive) if allowed else None,
+                snapshot=snapshot if allowed and not arguments.offline else None,
                 cancelled=cancelled,
             )
         finally:
@@ -97,6 +102,8 @@ def archive_session(arguments: argparse.Namespace, *, shown: bool) -> Iterator[S
 
 
 def _check(arguments: argparse.Namespace) -> None:
+    if arguments.suite is not None and not is_suite_name(arguments.suite):
+        raise UsageError(f"{arguments.suite!r} is no name of a suite")
     if arguments.snapshot is not None:
         if arguments.no_snapshot:
             raise UsageError("--snapshot and --no-snapshot contradict each other")
@@ -123,10 +130,10 @@ def _place(
     if arguments.snapshot is not None:
         return SnapshotState(snapshot, keyring, now, parse_timestamp(arguments.snapshot))
     if mirrors := arguments.mirror or project.mirror:
-        return Mirrors(tuple(_mirror(url) for url in mirrors), keyring)
+        return Mirrors(tuple(_address(url) for url in mirrors), keyring)
     configured = apt_sources()
     own = arguments.keyring or project.keyring
-    apt = AptPlace(configured.sources, debian_keyring(), keyring if own else None)
+    apt = AptPlace(configured.sources, keyring, keyring if own else None)
     for note in (*configured.notes, *apt.notes) if arguments.verbose else ():
         print(f"note: {note}", file=sys.stderr)
     if apt.suites:
@@ -140,10 +147,10 @@ def _place(
     return SnapshotState(snapshot, keyring, now)
 
 
-def _mirror(url: str) -> str:
-    if url.startswith(("http://", "https://", "file:///")):
+def _address(url: str) -> str:
+    if url.isprintable() and _ADDRESS.fullmatch(url) is not None:
         return url.rstrip("/")
-    raise UsageError(f"{url!r} is no address of a mirror", hint="http://, https:// or file:///")
+    raise UsageError(f"{shown(url)!r} is no address", hint="http://, https:// or file:///")
 
 
 def _default_suites(configured: Sequence[str]) -> list[str]:

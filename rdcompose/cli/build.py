@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Final
 from rdcompose.cli.acquire import KERNEL, Acquired, acquire
 from rdcompose.cli.environment import source_date_epoch
 from rdcompose.cli.terminal import progress, size_text, table
+from rdcompose.compose.addlist import parse_request
 from rdcompose.compose.inputs import Input, InputFile
 from rdcompose.compose.lock import Lock, read_lock
 from rdcompose.compose.plan import Plan, make_plan
+from rdcompose.compose.profile import load_profile
 from rdcompose.compose.spec import Codec, ComposeSpec, DiskFormat, DiskMode
 from rdcompose.errors import RdcomposeError, SpecError, UsageError
 from rdcompose.formats.compression import parse_compression
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
+    from rdcompose.compose.addlist import Request
 
 # Named as the manifest names them.
 _OPTIONS: Final = ("profile", "compress", "disk", "disk-format", "disk-compress")
@@ -41,7 +44,7 @@ def build(arguments: argparse.Namespace) -> int:
     lock = None if arguments.locked is None else read_lock(arguments.locked)
     options = _options(arguments, lock)
     shown = not (arguments.quiet or arguments.no_progress)
-    acquired = acquire(arguments, lock, shown=shown)
+    acquired = acquire(arguments, lock, _requests(arguments, options), shown=shown)
     spec = _spec(arguments, options, acquired, lock)
     package, kernel = _read_kernel(acquired.kernel, threads=arguments.threads, shown=shown)
     with progress("composing", shown=shown):
@@ -57,6 +60,13 @@ def build(arguments: argparse.Namespace) -> int:
         for note in plan.notes:
             print(f"note: {note}", file=sys.stderr)
     return 0
+
+
+def _requests(arguments: argparse.Namespace, options: Mapping[str, str]) -> list[Request]:
+    """Return what is to be added, by options and by the profile."""
+    texts = options.get("add", "").split() if arguments.add is None else arguments.add
+    own = [parse_request(text) for text in texts]
+    return [*own, *load_profile(options["profile"]).additions]
 
 
 def _options(arguments: argparse.Namespace, lock: Lock | None) -> dict[str, str]:
@@ -83,6 +93,8 @@ def _spec(
         template=arguments.template,
         busybox=acquired.busybox,
         e2fsck=acquired.e2fsck,
+        additions=acquired.additions,
+        features=tuple(arguments.feature or options.get("features", "").split()),
         compress=_codec("--compress", options.get("compress")),
         disk=mode,
         disk_format=DiskFormat(options["disk-format"]),

@@ -77,7 +77,8 @@ def _suites(session: Session, architecture: str, *, everywhere: bool) -> tuple[S
     if not everywhere:
         return archive.family(archive.suite, architecture)
     names = (*family(archive.suite), *archive.place.suites, *other_suites())
-    return tuple(archive.suites(names, architecture))
+    # Where nothing can be used, the suite asked for says why.
+    return tuple(archive.suites(names, architecture)) or archive.family(archive.suite, architecture)
 
 
 def _merged(rows: Iterable[KernelRow]) -> list[dict[str, Any]]:

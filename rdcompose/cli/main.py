@@ -1,7 +1,7 @@
 """The ``rdcompose`` command: errors and exit status.
 
-Exit status: 0 done, 1 it could not be done (one clear message), 2 wrong usage, 130
-interrupted. Heavy modules are imported by the command that needs them, so that
+Exit status: 0 done, 1 it could not be done (one clear message), 2 wrong usage, 130 (143,
+129) interrupted. Heavy modules are imported by the command that needs them, so that
 ``--version``, ``--help`` and a mistyped option answer at once.
 """
 
@@ -12,34 +12,25 @@ import signal
 import sys
 from typing import TYPE_CHECKING, NoReturn
 
-from rdcompose.cli.options import make_parser
+from rdcompose.cli.interrupts import arrived, catch, release
 from rdcompose.errors import RdcomposeError, UsageError
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
-    from types import FrameType
-
-
-class _Terminated(KeyboardInterrupt):
-    """SIGTERM or SIGHUP: unwinds like an interrupt, so that nothing is left behind."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__()
-        self.number = number
-
-
-def _on_signal(number: int, _frame: FrameType | None) -> NoReturn:
-    raise _Terminated(number)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status; a bug keeps its traceback."""
-    arguments = make_parser().parse_args(argv)
     try:
-        status = _run(arguments)
+        # Imported here, where an interrupt is caught.
+        from rdcompose.cli.options import make_parser
+
+        status = _run(make_parser().parse_args(argv))
         sys.stdout.flush()
     except RdcomposeError as error:
+        if (number := arrived()) is not None:
+            return _interrupted(number)
         print(f"rdcompose: error: {error.message}", file=sys.stderr)
         if error.hint is not None:
             print(f"  hint: {error.hint}", file=sys.stderr)
@@ -49,9 +40,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
     except KeyboardInterrupt as interrupt:
-        print("rdcompose: interrupted", file=sys.stderr)
-        return 128 + (interrupt.number if isinstance(interrupt, _Terminated) else signal.SIGINT)
+        return _interrupted(getattr(interrupt, "number", signal.SIGINT))
     return status
+
+
+def _interrupted(number: int) -> int:
+    release()
+    print("rdcompose: interrupted", file=sys.stderr)
+    return 128 + number
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -71,6 +67,10 @@ def _run(arguments: argparse.Namespace) -> int:
         from rdcompose.cli.cache import cache
 
         return cache(arguments)
+    if arguments.command == "boot":
+        from rdcompose.cli.boot import boot
+
+        return boot(arguments)
     from rdcompose.cli.minivm import COMMANDS
 
     return COMMANDS[arguments.command](arguments)
@@ -78,6 +78,8 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def entrypoint() -> NoReturn:
     """Start the program from the command line."""
-    signal.signal(signal.SIGTERM, _on_signal)
-    signal.signal(signal.SIGHUP, _on_signal)
-    sys.exit(main())
+    catch()
+    status = main()
+    # The interpreter's own end would show a traceback.
+    release()
+    sys.exit(status)

@@ -9,6 +9,7 @@ from typing import Final
 
 from rdcompose import __version__
 from rdcompose.cli.archive_options import add_archive_options
+from rdcompose.cli.boot_options import add_boot
 
 _EPILOG: Final = """\
 exit status: 0 done, 1 it could not be done (one clear message), 2 wrong usage,
@@ -33,6 +34,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"rdcompose {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     _add_build(commands)
+    add_boot(commands)
     _add_kernels(commands)
     _add_minivm(commands)
     _add_cache(commands)
@@ -109,7 +111,7 @@ def _add_content(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--profile",
         metavar="NAME|DIR",
-        help="module lists: minivm, virtio, generic or a directory with modules.ramfs and "
+        help="module lists: minivm, netboot, virtio, generic or a directory with modules.ramfs and "
         "modules.autoload (default: minivm)",
     )
     group.add_argument(
@@ -119,8 +121,21 @@ def _add_content(parser: argparse.ArgumentParser) -> None:
         help="files for the initramfs: replaces the built-in template if it has an init, "
         "else is laid over it",
     )
+    group.add_argument(
+        "--feature",
+        metavar="NAME",
+        action="append",
+        help="feature of the init script: network, nfs, nbd or ram; may be given several times",
+    )
     group.add_argument("--busybox", metavar="FILE|none", help=_PROGRAM)
     group.add_argument("--e2fsck", metavar="FILE|none", help=_PROGRAM)
+    group.add_argument(
+        "--add",
+        metavar="PACKAGE[:/PATH]",
+        action="append",
+        help="programs of a Debian package, of a local .deb or an ELF file (./FILE), with the "
+        "libraries that they need; may be given several times",
+    )
 
 
 def _add_format(parser: argparse.ArgumentParser) -> None:

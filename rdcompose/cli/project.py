@@ -6,6 +6,8 @@ import dataclasses
 from pathlib import Path
 from typing import Any, Final
 
+from rdcompose.archive.addresses import shown
+from rdcompose.archive.suites import is_suite_name
 from rdcompose.errors import SpecError
 
 PROJECT_FILE: Final = Path("rdcompose.toml")
@@ -39,10 +41,12 @@ def read_project(path: Path = PROJECT_FILE) -> Project:
     for key in data:
         if key not in known:
             raise SpecError(f"{path}: unknown key {key!r}", hint=f"known are {', '.join(known)}")
-    keyring = _text(path, data, "keyring")
+    keyring, suite = _text(path, data, "keyring"), _text(path, data, "suite")
+    if suite is not None and not is_suite_name(suite):
+        raise SpecError(f"{path}: suite = {suite!r} is no name of a suite")
     return Project(
         mirror=_mirrors(path, data.get("mirror", [])),
-        suite=_text(path, data, "suite"),
+        suite=suite,
         keyring=None if keyring is None else path.parent / keyring,
     )
 
@@ -57,5 +61,7 @@ def _text(path: Path, data: dict[str, Any], key: str) -> str | None:
 def _mirrors(path: Path, value: object) -> tuple[str, ...]:
     rows = [value] if isinstance(value, str) else value
     if not isinstance(rows, list) or not all(isinstance(row, str) and row for row in rows):
-        raise SpecError(f"{path}: mirror = {value!r} is neither an address nor a list of them")
+        raise SpecError(
+            f"{path}: mirror = {shown(repr(value))} is neither an address nor a list of them"
+        )
     return tuple(rows)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
+    from rich.progress import Progress, ProgressColumn, TaskID
 
 Advance = Callable[[int, int], None]
 
@@ -27,13 +27,16 @@ def progress(title: str, *, shown: bool) -> Iterator[Advance]:
     if not (shown and sys.stderr.isatty()):
         yield lambda _done, _total: None
         return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(title, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+    title_column = TextColumn("{task.description}", markup=False)
+    bars = _bars(title_column, BarColumn(), TimeElapsedColumn())
+    task = bars.add_task(title, total=None)
+    try:
+        _uninterrupted(bars.start)
+        yield lambda done, total: bars.update(task, completed=done, total=total)
+    finally:
+        _uninterrupted(bars.stop)
 
 
 def size_text(size: int) -> str:
@@ -61,8 +64,8 @@ def table(rows: Sequence[Sequence[str]]) -> str:
 def transfers(*, shown: bool) -> Iterator[Callable[[str], Advance]]:
     """Show downloads while the body runs: asked with a file's name, returns what advances it.
 
-    Each has a line of its own with size, rate and time left. Nothing is drawn before the
-    first byte arrives.
+    Each that is under way has a line with its size, rate and time left. Nothing is drawn
+    before the first one is, nor after the body.
     """
     if not (shown and sys.stderr.isatty()):
         yield lambda _name: lambda _done, _total: None
@@ -71,15 +74,16 @@ def transfers(*, shown: bool) -> Iterator[Callable[[str], Advance]]:
     try:
         yield board.watch
     finally:
-        board.close()
+        _uninterrupted(board.close)
 
 
 class _Transfers:
-    """Bars that appear with the first download; used from several threads."""
+    """Lines of downloads; used from several threads, some of which outlive it."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._progress: Progress | None = None
+        self._bars: Progress | None = None
+        self._closed = False
 
     def watch(self, name: str) -> Advance:
         task: TaskID | None = None
@@ -87,38 +91,91 @@ class _Transfers:
         def advance(done: int, total: int) -> None:
             nonlocal task
             with self._lock:
-                if self._progress is None:
-                    self._progress = _download_bars()
-                    self._progress.start()
-                if task is None:
-                    # What an earlier run left is no part of the rate.
-                    task = self._progress.add_task(name, total=total, completed=done)
-            self._progress.update(task, completed=done, total=total)
+                if self._closed:
+                    return
+                if done < total:
+                    task = self._show(task, name, done, total)
+                elif task is not None and self._bars is not None:
+                    self._bars.remove_task(task)
+                    task = None
 
         return advance
 
+    def _show(self, task: TaskID | None, name: str, done: int, total: int) -> TaskID:
+        if self._bars is None:
+            self._bars = _download_bars()
+            _uninterrupted(self._bars.start)
+        if task is None:
+            # What an earlier run left is no part of the rate.
+            return self._bars.add_task(name, total=total, completed=done)
+        self._bars.update(task, completed=done, total=total)
+        return task
+
     def close(self) -> None:
-        if self._progress is not None:
-            self._progress.stop()
+        with self._lock:
+            self._closed = True
+            if self._bars is not None:
+                self._bars.stop()
 
 
 def _download_bars() -> Progress:
-    from rich.console import Console
     from rich.progress import (
         BarColumn,
         DownloadColumn,
-        Progress,
         TextColumn,
         TimeRemainingColumn,
         TransferSpeedColumn,
     )
+    from rich.table import Column
 
+    def numbers() -> Column:
+        return Column(no_wrap=True, justify="right")
+
+    # Numbers are shown in full; name and bar share what they leave of the width.
+    name = Column(no_wrap=True, overflow="ellipsis", ratio=2)
+    return _bars(
+        TextColumn("{task.description}", markup=False, table_column=name),
+        BarColumn(bar_width=None, table_column=Column(ratio=1)),
+        DownloadColumn(table_column=numbers()),
+        TransferSpeedColumn(table_column=numbers()),
+        TimeRemainingColumn(table_column=numbers()),
+        expand=True,
+    )
+
+
+def _bars(*columns: ProgressColumn, expand: bool = False) -> Progress:
+    from rich.console import Console
+    from rich.progress import Progress
+
+    # What is printed meanwhile to standard error comes above the bars; standard output is not
+    # the terminal's business.
     return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(),
+        *columns,
         console=Console(stderr=True),
         transient=True,
+        redirect_stdout=False,
+        expand=expand,
     )
+
+
+def _uninterrupted(action: Callable[[], None]) -> None:
+    """Run something to its end, and only then let an interrupt through.
+
+    Cut short, starting or stopping a display leaves the terminal without a cursor. Interrupts
+    reach the main thread only.
+    """
+    done = threading.Event()
+
+    def act() -> None:
+        try:
+            action()
+        finally:
+            done.set()
+
+    try:
+        threading.Thread(target=act).start()
+        done.wait()
+    except KeyboardInterrupt:
+        # Not Thread.join: it takes a thread for ended once it was interrupted itself.
+        done.wait()
+        raise

@@ -28,6 +28,10 @@ DISK_FILE: Final = "etc/rdcompose/disk"
 SKELETON: Final = ("dev", "mnt/root", "proc", "run", "sys", "tmp")
 
 
+# Where kmod is if there is one. It reads other indexes than busybox does.
+_KMOD: Final = ("bin/kmod", "usr/bin/kmod")
+
+
 def depmod_of(tree: ModuleTree) -> Depmod:
     """Work out the dependencies of all modules."""
     return Depmod(
@@ -56,7 +60,8 @@ def add_modules(
 ) -> None:
     """Put the selected modules, and what the init script reads, into an initramfs.
 
-    The indexes are those that busybox reads, for these modules alone.
+    The indexes are those that busybox reads, for these modules alone, and for kmod its own if
+    the initramfs has it.
     """
     # A template may have /lib as a link to /usr/lib.
     base = tree.resolved(f"lib/modules/{release}")
@@ -68,6 +73,9 @@ def add_modules(
     }
     # Without it busybox's modprobe calls what is built in a missing module.
     files[f"{base}/modules.builtin"] = _lines(depmod.builtin.values())
+    if any(tree.resolved(path) in tree for path in _KMOD):
+        indexes = depmod.index_files(frozenset(selection.ramdisk))
+        files = {f"{base}/{name}": data for name, data in indexes.items()} | files
     files |= {path: _lines(selection.autoload) for path in autoload_files}
     files[RELEASE_FILE] = _lines([release])
     files[DISK_FILE] = _lines([mode.value])

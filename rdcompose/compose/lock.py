@@ -7,14 +7,21 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from rdcompose.archive.addresses import printable
+from rdcompose.archive.paths import stays_below
+from rdcompose.compose.contents import ADDED
 from rdcompose.compose.inputs import ArchiveOrigin, Input, read_file
+from rdcompose.compose.spec import DiskFormat, DiskMode
 from rdcompose.errors import SpecError
+from rdcompose.formats.compression import parse_compression
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
+# More than any file system holds.
+_MAX_SIZE: Final = 1 << 60
 T = TypeVar("T")
 
 _SAME: Final = (
@@ -44,8 +51,7 @@ class Lock:
 
         :raises SpecError: one differs, is missing or is not among them.
         """
-        wanted = {_name(item): item.sha256 for item in self.inputs}
-        have = {_name(item): item.sha256 for item in inputs}
+        wanted, have = _digests(self.inputs), _digests(inputs)
         for name in dict.fromkeys((*wanted, *have)):
             fault = None
             if name not in have:
@@ -58,13 +64,24 @@ class Lock:
                     f"{have[name]}, not {wanted[name]}"
                 )
             if fault is not None:
-                raise SpecError(fault, hint=_SAME)
+                raise SpecError(printable(fault), hint=_SAME)
+
+
+def _digests(inputs: Iterable[Input]) -> dict[str, str]:
+    """Return the SHA-256 of inputs by what tells them apart; of several, all."""
+    found: dict[str, str] = {}
+    for item in sorted(inputs, key=lambda item: item.sha256):
+        name = _name(item)
+        found[name] = f"{found[name]}, {item.sha256}" if name in found else item.sha256
+    return found
 
 
 def _name(item: Input) -> str:
     """Return what tells inputs apart."""
-    if item.role == "module list":
+    if item.role in {"module list", "feature"}:
         return f"{item.role} {item.file}"
+    if item.role == ADDED:
+        return f"{item.role} {item.package or item.file}"
     return f"{item.role} {item.package}".rstrip() if item.role == "kernel" else item.role
 
 
@@ -73,20 +90,47 @@ def read_lock(path: Path) -> Lock:
 
     :raises SpecError: it cannot be read, or is no such manifest.
     """
+    content = read_file(path, "manifest")
     try:
-        data = json.loads(read_file(path, "manifest"))
+        data = json.loads(content)
         return Lock(
             path=path,
             release=_typed(data, "release", str),
             architecture=_typed(data, "architecture", str),
-            timestamp=_typed(data, "timestamp", int),
-            options={str(key): str(value) for key, value in data["options"].items()},
+            timestamp=_number(data, "timestamp", 1 << 32),
+            options=_options(data["options"]),
             inputs=tuple(_input(row) for row in data["inputs"]),
         )
     except KeyError as error:
         raise SpecError(f"{path} is no manifest: it has no {error}", hint=_HINT) from error
+    except SpecError as error:
+        raise SpecError(f"{path} is no manifest: {error.message}", hint=_HINT) from error
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise SpecError(f"{path} is no manifest: {error}", hint=_HINT) from error
+
+
+def _options(row: Mapping[str, Any]) -> dict[str, str]:
+    """Return options of which those that are known have values that can be."""
+    options = {name: _typed(row, name, str) for name, _value in row.items()}
+    for name, check in _CHECKS.items():
+        if name in options:
+            check(options[name])
+    return options
+
+
+def _check_profile(name: str) -> None:
+    # A folder is named without where it lies.
+    if "/" in name:
+        raise ValueError(f"profile is {name!r}")
+
+
+_CHECKS: Final[Mapping[str, Callable[[str], object]]] = {
+    "profile": _check_profile,
+    "compress": parse_compression,
+    "disk": DiskMode,
+    "disk-format": DiskFormat,
+    "disk-compress": parse_compression,
+}
 
 
 def _input(row: Mapping[str, Any]) -> Input:
@@ -99,21 +143,32 @@ def _input(row: Mapping[str, Any]) -> Input:
         file=_typed(row, "file", str),
         sha256=sha256,
         source=_typed(row, "source", str),
-        package=str(row.get("package", "")),
-        version=str(row.get("version", "")),
-        architecture=str(row.get("architecture", "")),
-        size=_typed(row, "size", int) if "size" in row else None,
+        package=_typed(row, "package", str) if "package" in row else "",
+        version=_typed(row, "version", str) if "version" in row else "",
+        architecture=_typed(row, "architecture", str) if "architecture" in row else "",
+        size=_number(row, "size", _MAX_SIZE) if "size" in row else None,
         archive=None if archive is None else _origin(archive),
     )
 
 
 def _origin(row: Mapping[str, Any]) -> ArchiveOrigin:
+    path = _typed(row, "path", str)
+    # It becomes part of addresses.
+    if not stays_below(path):
+        raise ValueError(f"path is {path!r}")
     return ArchiveOrigin(
         label=_typed(row, "label", str),
         suite=_typed(row, "suite", str),
-        path=_typed(row, "path", str),
+        path=path,
         verified=_typed(row, "verified", bool),
     )
+
+
+def _number(row: Mapping[str, Any], key: str, end: int) -> int:
+    value = _typed(row, key, int)
+    if isinstance(value, bool) or not 0 <= value < end:
+        raise ValueError(f"{key} is {value!r}")
+    return value
 
 
 def _typed(row: Mapping[str, Any], key: str, kind: type[T]) -> T:

@@ -9,6 +9,7 @@ import dataclasses
 from typing import TYPE_CHECKING, Final
 
 from rdcompose.compose.capability import check_init, disk_compression, initramfs_compression
+from rdcompose.compose.features import add_features, feature_inputs, load_features
 from rdcompose.compose.inputs import Input, digest
 from rdcompose.compose.layout import add_modules, depmod_of, disk_tree
 from rdcompose.compose.profile import Profile, load_profile
@@ -19,6 +20,8 @@ from rdcompose.kernel.selection import Selection, select
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from rdcompose.compose.additions import Added
+    from rdcompose.compose.features import Feature
     from rdcompose.kernel.depmod import Depmod
     from rdcompose.kernel.moduletree import ModuleTree
     from rdcompose.kernel.package import KernelPackage
@@ -53,7 +56,8 @@ class Plan:
 
     ``disk`` is ``None`` where there is none; ``timestamp`` is the time of every file
     inside the outputs, in seconds since 1970; ``module_paths`` has the path below
-    ``lib/modules/R`` of each module by its name.
+    ``lib/modules/R`` of each module by its name; ``added`` are programs that are not static,
+    and what they need.
     """
 
     release: str
@@ -66,6 +70,7 @@ class Plan:
     disk: DiskPlan | None
     selection: Selection
     module_paths: Mapping[str, str]
+    added: tuple[Added, ...]
     timestamp: int
     options: Mapping[str, str]
     inputs: tuple[Input, ...]
@@ -87,11 +92,13 @@ def make_plan(package: KernelPackage, kernel: Iterable[Input], spec: ComposeSpec
         disk_codec = disk_compression(package.config, mode, spec.disk_compress)
     depmod = depmod_of(tree)
     profile = load_profile(spec.profile)
-    selection = _select(depmod, profile, mode)
+    features = load_features((*profile.features, *spec.features))
+    selection = _select(depmod, profile, features, mode)
     programs = load_programs(spec, package.architecture)
-    userspace = load_userspace(spec.template, programs, package.architecture)
+    userspace = load_userspace(spec.template, programs, spec.additions, package.architecture)
     if userspace.builtin_init:
         check_init(package.config, modules=bool(tree.modules))
+    add_features(userspace.tree, features, builtin_init=userspace.builtin_init)
     add_modules(userspace.tree, tree.release, depmod, selection, mode=mode)
     disk = None
     if disk_codec is not None:
@@ -107,10 +114,16 @@ def make_plan(package: KernelPackage, kernel: Iterable[Input], spec: ComposeSpec
         disk=disk,
         selection=selection,
         module_paths={name: module.path for name, module in depmod.modules.items()},
+        added=userspace.added,
         timestamp=package.timestamp if spec.epoch is None else spec.epoch,
-        options=_options(profile, mode, compression, disk),
-        inputs=(*kernel, *userspace.inputs, *_profile_inputs(profile)),
-        notes=selection.notes,
+        options=_options(profile, mode, compression, disk) | _added(spec) | _features(spec),
+        inputs=(
+            *kernel,
+            *userspace.inputs,
+            *feature_inputs(features),
+            *_profile_inputs(profile),
+        ),
+        notes=(*selection.notes, *userspace.notes),
     )
 
 
@@ -127,12 +140,17 @@ def _disk_plan(
     )
 
 
-def _select(depmod: Depmod, profile: Profile, mode: DiskMode) -> Selection:
+def _select(
+    depmod: Depmod, profile: Profile, features: Iterable[Feature], mode: DiskMode
+) -> Selection:
     if not depmod.modules:
         # With everything built in there is nothing to choose from.
         note = "the kernel has no modules: the module lists have no effect"
         return Selection(ramdisk=(), disk=(), autoload=(), reasons={}, notes=(note,))
-    return select(depmod, profile.entries, profile.autoload, required=_DISK_MODULES[mode])
+    # The profile has the last word on what a feature lists.
+    listed = [entry for feature in features for entry in feature.entries]
+    entries = (*listed, *profile.entries)
+    return select(depmod, entries, profile.autoload, required=_DISK_MODULES[mode])
 
 
 def _options(
@@ -147,6 +165,15 @@ def _options(
         options["disk-format"] = disk.format.value
         options["disk-compress"] = str(disk.compression)
     return options
+
+
+def _added(spec: ComposeSpec) -> dict[str, str]:
+    asked = spec.additions.asked
+    return {"add": " ".join(asked)} if asked else {}
+
+
+def _features(spec: ComposeSpec) -> dict[str, str]:
+    return {"features": " ".join(spec.features)} if spec.features else {}
 
 
 def _profile_inputs(profile: Profile) -> Iterable[Input]:

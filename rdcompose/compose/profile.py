@@ -1,11 +1,12 @@
 """Profiles: folders of module lists, found by name or path.
 
-A profile is a folder with ``modules.ramfs`` and, optional, ``modules.autoload`` and a
-``README`` whose first line says what the profile is for. The built-in ones are in the
-package's ``data/module-lists``, or in ``module-lists`` of a source checkout.
+A profile is a folder with ``modules.ramfs`` and, optional, ``modules.autoload``, ``add``
+(:mod:`rdcompose.compose.addlist`) and a ``README`` whose first line says what the profile is
+for. The built-in ones are in the package's ``data/module-lists``, or in ``module-lists`` of a
+source checkout.
 
 ``@include`` lines are resolved here. An included profile gives its whole content: its
-``modules.ramfs`` in place of the line, its ``modules.autoload`` before that of the
+``modules.ramfs`` in place of the line, its ``modules.autoload`` and ``add`` before those of the
 including profile. A profile that is included twice counts where it came first.
 """
 
@@ -17,6 +18,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from rdcompose.compose.addlist import parse_add_list
+from rdcompose.compose.features import parse_names
 from rdcompose.errors import SpecError
 from rdcompose.kernel.modlist import (
     MAX_LIST_SIZE,
@@ -28,11 +31,14 @@ from rdcompose.kernel.modlist import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from rdcompose.compose.addlist import Request
     from rdcompose.kernel.modlist import Line, ListEntry
 
 DEFAULT: Final = "minivm"
 RAMFS: Final = "modules.ramfs"
 AUTOLOAD: Final = "modules.autoload"
+ADD: Final = "add"
+FEATURES: Final = "features"
 README: Final = "README"
 
 _PACKAGE: Final = Path(__file__).resolve().parent.parent
@@ -61,6 +67,8 @@ class Profile:
     description: str
     entries: tuple[ListEntry, ...]
     autoload: tuple[ListEntry, ...]
+    additions: tuple[Request, ...]
+    features: tuple[str, ...]
     files: tuple[ListFile, ...]
 
 
@@ -84,6 +92,8 @@ def load_profile(wanted: str, places: Sequence[Path] = PLACES) -> Profile:
         description=_description(folder),
         entries=tuple(reading.entries),
         autoload=tuple(reading.autoload),
+        additions=tuple(reading.additions),
+        features=tuple(reading.features),
         files=tuple(reading.files),
     )
 
@@ -94,6 +104,8 @@ class _Reading:
     def __init__(self, places: Sequence[Path]) -> None:
         self.entries: list[ListEntry] = []
         self.autoload: list[ListEntry] = []
+        self.additions: list[Request] = []
+        self.features: list[str] = []
         self.files: list[ListFile] = []
         self._places = places
         self._open: list[Path] = []
@@ -111,6 +123,11 @@ class _Reading:
         if os.path.lexists(folder / AUTOLOAD):
             data = self._read(folder, AUTOLOAD)
             self.autoload += parse_autoload(data, file=_label(folder, AUTOLOAD))
+        if os.path.lexists(folder / ADD):
+            data = self._read(folder, ADD)
+            self.additions += parse_add_list(data, file=_label(folder, ADD), folder=folder)
+        if os.path.lexists(folder / FEATURES):
+            self.features += parse_names(self._read(folder, FEATURES))
         self._open.pop()
         self._done.add(real)
 

@@ -37,6 +37,11 @@ _UNSIGNED: Final = "-unsigned"
 # Debug files, and what the signing service is fed with.
 _NO_IMAGES: Final = ("-dbg", "-signed-template")
 _KERNEL_DEPENDENCY: Final = re.compile(r"(?:^|[,|])\s*(linux-image-[^\s,|(]+)")
+# Flavours can begin with a digit, too: 686-pae.
+_RELEASE: Final = re.compile(r"[0-9]+\.")
+# A metapackage that got another name depends on the one that has it.
+_MAX_METAPACKAGES: Final = 4
+_UPDATING: Final = "the mirror is incomplete or is being updated: try later, or another --mirror"
 # Names that a message about a wrong one suggests.
 _SUGGESTIONS: Final = 4
 
@@ -74,10 +79,11 @@ def _rows(suite: Suite, architecture: str) -> Iterator[KernelRow]:
             for package in suite.matching(prefix, architecture)
         }
     for image in images:
-        size = image.size + sum(
-            parts.get((name, image.version), 0) for name in other_packages(image.depends)
-        )
-        yield KernelRow(_release(image.name), Found(package=image, suite=suite), size)
+        keys = [(name, image.version) for name in other_packages(image.depends)]
+        # In backports a linux-image stays for a while when its parts have left.
+        if all(key in parts for key in keys):
+            size = image.size + sum(parts[key] for key in keys)
+            yield KernelRow(_release(image.name), Found(package=image, suite=suite), size)
 
 
 def _images(suite: Suite, architecture: str) -> Iterator[Package]:
@@ -113,49 +119,66 @@ def resolve_kernel(
     The first is ``linux-image``; more where that depends on others with its parts.
 
     A flavour is looked for in the suite asked for. A release is looked for there, then in
-    all other suites of the archive, then in what the snapshot service remembers, if
-    ``history`` is given.
+    what else is configured, then in all other suites of the archive, then in what the
+    snapshot service remembers, if ``history`` is given.
 
     :raises NotFoundError: there is none; the message says what there is.
     :raises FetchError: a suite that must be searched cannot be fetched.
     :raises TrustError: it is not signed as it must be.
     """
     wanted = name.removeprefix(PREFIX)
-    is_release = wanted[:1].isdigit()
-    if is_release:
-        first = tuple(archive.configured(architecture.name))
-    else:
-        first = archive.family(archive.suite, architecture.name)
-    found = _in_suites(wanted, architecture.name, first)
+    suites = archive.family(archive.suite, architecture.name)
+    found = _in_suites(wanted, architecture.name, suites)
     beyond = ""
-    if found is None and is_release:
-        found, beyond = _beyond(wanted, architecture.name, archive, history)
+    if found is None and _RELEASE.match(wanted) is None:
+        found = _newest_of_flavour(wanted, architecture.name, suites)
+    elif found is None:
+        suites = tuple(archive.configured(architecture.name))
+        found = _image(PREFIX + wanted, architecture.name, suites)
+        if found is None:
+            found, beyond = _beyond(wanted, architecture.name, archive, history)
+        if found is None and (image := newest(PREFIX + wanted, architecture.name, suites)):
+            beyond += f"; {_incomplete(image, str(_missing_part(image)))}"
     if found is None:
-        raise _not_found(wanted, architecture, archive, first, beyond)
+        raise _not_found(wanted, architecture, archive, suites, beyond)
     return (found, *_parts(found))
 
 
 def _parts(image: Found) -> Iterator[Found]:
     """Yield the other packages of a kernel, which are where the first is, of its version."""
-    package, suite = image.package, image.suite
-    for name in other_packages(package.depends):
-        for part in suite.find(name, package.architecture):
-            if part.version == package.version:
-                yield Found(package=part, suite=suite)
-                break
-        else:
-            raise NotFoundError(
-                f"{package.name} {package.version} of {suite.name} needs {name} of the same "
-                "version, which is not there",
-                hint="the mirror is incomplete or is being updated: try later, or another --mirror",
-            )
+    for name in other_packages(image.package.depends):
+        part = _part(image, name)
+        if part is None:
+            raise NotFoundError(_incomplete(image, name), hint=_UPDATING)
+        yield part
+
+
+def _part(image: Found, name: str) -> Found | None:
+    for package in image.suite.find(name, image.package.architecture):
+        if package.version == image.package.version:
+            return Found(package=package, suite=image.suite)
+    return None
+
+
+def _missing_part(image: Found) -> str | None:
+    """Return the first package with a part of a kernel that is not there with it."""
+    names = other_packages(image.package.depends)
+    return next((name for name in names if _part(image, name) is None), None)
+
+
+def _incomplete(image: Found, name: str) -> str:
+    package = image.package
+    return (
+        f"{package.name} {package.version} of {image.suite.name} needs {name} of the same "
+        "version, which is not there"
+    )
 
 
 def _beyond(
     wanted: str, architecture: str, archive: Archive, history: History | None
 ) -> tuple[Found | None, str]:
     """Look for a release everywhere else; returns also what to say if it is nowhere."""
-    found = _elsewhere(wanted, architecture, archive)
+    found = _elsewhere(wanted, architecture, archive, history)
     said = ", nor in the archive's other suites"
     if archive.left_out:
         said += f" ({', '.join(archive.left_out)} could not be searched; -v tells why)"
@@ -168,19 +191,31 @@ def _beyond(
     return found, f"{said}, and the snapshot service never had it"
 
 
-def _in_suites(wanted: str, architecture: str, suites: Iterable[Suite]) -> Found | None:
-    suites = tuple(suites)
-    found = _image(PREFIX + wanted, architecture, suites)
-    if found is not None and (kernel := _dependency(found.package)) is not None:
+def _in_suites(wanted: str, architecture: str, suites: tuple[Suite, ...]) -> Found | None:
+    """Return a kernel by the name of its package, or of a metapackage."""
+    name = PREFIX + wanted
+    for _ in range(_MAX_METAPACKAGES):
         # A metapackage of a suite in the middle of an update may be ahead of its kernel.
-        found = _image(kernel, architecture, suites)
-    return found or _newest_of_flavour(wanted, architecture, suites)
+        found = _image(name, architecture, suites)
+        kernel = None if found is None else _dependency(found.package)
+        if kernel is None:
+            return found
+        name = kernel
+    return None
 
 
 def _image(package: str, architecture: str, suites: tuple[Suite, ...]) -> Found | None:
-    return newest(package, architecture, suites) or newest(
-        package + _UNSIGNED, architecture, suites
-    )
+    """Return the newest kernel or metapackage of a name whose parts are all there."""
+    for name in (package, package + _UNSIGNED):
+        whole = (suite for suite in suites if _whole(name, architecture, suite))
+        if (found := newest(name, architecture, whole)) is not None:
+            return found
+    return None
+
+
+def _whole(name: str, architecture: str, suite: Suite) -> bool:
+    found = newest(name, architecture, [suite])
+    return found is not None and _missing_part(found) is None
 
 
 def _newest_of_flavour(wanted: str, architecture: str, suites: tuple[Suite, ...]) -> Found | None:
@@ -189,11 +224,15 @@ def _newest_of_flavour(wanted: str, architecture: str, suites: tuple[Suite, ...]
     return next((row.found for row in rows if flavour_of_release(row.release) == wanted), None)
 
 
-def _elsewhere(wanted: str, architecture: str, archive: Archive) -> Found | None:
+def _elsewhere(
+    wanted: str, architecture: str, archive: Archive, history: History | None
+) -> Found | None:
     """Look where it was found before, then in all other suites, likely ones first."""
-    for name in (PREFIX + wanted, PREFIX + wanted + _UNSIGNED):
-        if (found := archive.recall(name, architecture)) is not None:
-            return found
+    for place in (archive, history):
+        for name in (PREFIX + wanted, PREFIX + wanted + _UNSIGNED):
+            found = None if place is None else place.recall(name, architecture)
+            if found is not None and _missing_part(found) is None:
+                return found
     likely = [suite for guess in guess_suites(wanted) for suite in family(guess)]
     rest = [name for name in other_suites() if name not in likely]
     for names in (likely, rest):

@@ -6,6 +6,8 @@ import dataclasses
 import enum
 from typing import TYPE_CHECKING, NamedTuple
 
+from rdcompose.compose.additions import Additions
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -41,8 +43,10 @@ class DiskFormat(enum.StrEnum):
 class ComposeSpec:
     """One composition of one kernel.
 
-    ``profile`` is a name or a directory; ``template`` is ``None`` for the built-in one;
-    ``busybox`` and ``e2fsck`` are ``None`` for none; a compression is ``None`` for the
+    ``profile`` is a name or a directory; ``features`` are those of the init script that the
+    profile does not name; ``template`` is ``None`` for the built-in one;
+    ``busybox`` and ``e2fsck`` are ``None`` for none; ``additions`` are what else is to go in, with
+    all that it needs; a compression is ``None`` for the
     best that the kernel takes. ``epoch`` is the time of everything written, in seconds
     since 1970, or ``None`` for the newest time in the kernel package.
     """
@@ -51,6 +55,8 @@ class ComposeSpec:
     template: Path | None = None
     busybox: InputFile | None = None
     e2fsck: InputFile | None = None
+    features: tuple[str, ...] = ()
+    additions: Additions = dataclasses.field(default_factory=Additions)
     compress: Codec | None = None
     disk: DiskMode = DiskMode.REMAINING
     disk_format: DiskFormat = DiskFormat.QCOW2

@@ -21,12 +21,14 @@ location with a ``$`` is refused, because the environment shall not change an im
 
 from __future__ import annotations
 
+import io
 import os
 import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from rdcompose.errors import SpecError
+from rdcompose.formats.cpio import write_newc
 from rdcompose.tree import (
     Bytes,
     Directory,
@@ -54,8 +56,13 @@ _MAX_LIST: Final = 1 << 20
 
 
 def builtin_template() -> Tree:
-    """Read the built-in template, the same bytes from a checkout and from a wheel."""
-    return read_template(builtin_template_path(), exact=False)
+    """Read the built-in template, the same bytes from a checkout and from a wheel.
+
+    Its optional features are left out.
+    """
+    tree = read_template(builtin_template_path(), exact=False)
+    tree.remove("features")
+    return tree
 
 
 def builtin_template_path() -> Path:
@@ -103,6 +110,13 @@ def overlay(base: Tree, other: Tree) -> Tree:
         for entry in tree:
             merged.add(entry)
     return merged
+
+
+def tree_bytes(tree: Tree) -> bytes:
+    """Return what a digest of a tree is made of."""
+    segment = io.BytesIO()
+    write_newc(segment, tree, mtime=0)
+    return segment.getvalue()
 
 
 def _walk(tree: Tree, directory: bytes, prefix: str, *, exact: bool) -> None:

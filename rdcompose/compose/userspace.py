@@ -8,23 +8,23 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import io
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rdcompose.compose.inputs import Input, read_file
 from rdcompose.compose.layout import add_skeleton
+from rdcompose.compose.placement import place_additions, without_lost_scripts
 from rdcompose.compose.programs import ProgramName, load_program, program_entries
-from rdcompose.compose.template import builtin_template, overlay, read_template
+from rdcompose.compose.template import builtin_template, overlay, read_template, tree_bytes
 from rdcompose.errors import FormatError, SpecError
-from rdcompose.formats.cpio import write_newc
 from rdcompose.formats.executable import is_elf, read_executable
 from rdcompose.kernel.release import machine_name
 from rdcompose.tree import File, Symlink, read_all
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Container, Iterable
     from pathlib import Path
 
+    from rdcompose.compose.additions import Added, Additions
     from rdcompose.compose.inputs import InputFile
     from rdcompose.compose.programs import Program
     from rdcompose.compose.spec import ComposeSpec
@@ -35,8 +35,8 @@ _INIT: Final = "init"
 # What the built-in init script calls; checked so that a cut-down busybox is found out
 # here and not at boot.
 INIT_APPLETS: Final = (
-    *("cat", "dd", "findfs", "head", "mkdir", "modprobe", "mount", "od", "readlink", "reboot"),
-    *("sed", "setsid", "sh", "sleep", "switch_root", "umount", "uname"),
+    *("cat", "dd", "head", "mkdir", "modprobe", "mount", "od", "readlink", "reboot"),
+    *("sed", "setsid", "sh", "sleep", "switch_root", "tr", "umount"),
 )
 
 
@@ -49,15 +49,23 @@ class Loaded(NamedTuple):
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Userspace:
-    """The tree, what it was made from, and whether its init is the built-in one."""
+    """The tree, what it was made from, and whether its init is the built-in one.
+
+    ``added`` are the programs that are not static, and what they need.
+    """
 
     tree: Tree
     inputs: tuple[Input, ...]
     builtin_init: bool
+    added: tuple[Added, ...]
+    notes: tuple[str, ...]
 
 
 def load_userspace(
-    template: Path | None, programs: Iterable[Loaded], architecture: Architecture
+    template: Path | None,
+    programs: Iterable[Loaded],
+    additions: Additions,
+    architecture: Architecture,
 ) -> Userspace:
     """Read the template and put the programs into it.
 
@@ -86,15 +94,23 @@ def load_userspace(
             source="built in" if template is None else "local directory",
         )
     ]
+    placed = place_additions(tree, additions)
     for loaded in programs:
-        _add_program(tree, loaded.program, builtin_init=builtin_init)
+        _add_program(tree, loaded.program, placed, builtin_init=builtin_init)
         inputs.append(loaded.input)
+    added, notes = without_lost_scripts(tree, additions)
     if builtin_init and tree.resolved("bin/busybox") not in tree:
         raise SpecError(
             "the built-in init script needs busybox",
             hint="give one with --busybox, or a template with an init of its own",
         )
-    return Userspace(tree=tree, inputs=tuple(inputs), builtin_init=builtin_init)
+    return Userspace(
+        tree=tree,
+        inputs=(*inputs, *additions.inputs),
+        builtin_init=builtin_init,
+        added=added,
+        notes=notes,
+    )
 
 
 def _check_programs(own: Tree, template: Path, architecture: Architecture) -> None:
@@ -142,15 +158,22 @@ def _load(name: ProgramName, file: InputFile, architecture: Architecture) -> Loa
     return Loaded(program, item)
 
 
-def _add_program(tree: Tree, program: Program, *, builtin_init: bool) -> None:
+def _add_program(
+    tree: Tree, program: Program, placed: Container[str], *, builtin_init: bool
+) -> None:
     is_busybox = program.name is ProgramName.BUSYBOX
     required = INIT_APPLETS if is_busybox and builtin_init else ()
     for entry in program_entries(program, required=required, resolve=tree.resolved):
-        if not isinstance(entry, Symlink) or entry.path not in tree:
+        if not isinstance(entry, Symlink):
+            if entry.path in placed:
+                raise SpecError(
+                    f"what is added has another file at /{entry.path} than --{program.name}",
+                    hint=f"do without one of them: --{program.name} none",
+                )
+            tree.add(entry)
+        elif entry.path not in tree:
             tree.add(entry)
 
 
 def _tree_digest(tree: Tree) -> str:
-    segment = io.BytesIO()
-    write_newc(segment, tree, mtime=0)
-    return hashlib.sha256(segment.getvalue()).hexdigest()
+    return hashlib.sha256(tree_bytes(tree)).hexdigest()

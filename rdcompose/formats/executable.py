@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 _MAX_SEGMENTS: Final = 256
 _MAX_TAGS: Final = 4096
 _MAX_NAME: Final = 4096
+# Tags whose value is an offset in the string table.
+_TEXTS: Final = frozenset({"DT_NEEDED", "DT_SONAME", "DT_RPATH", "DT_RUNPATH"})
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +33,8 @@ class Executable:
 
     ``machine`` is ``e_machine``. ``runnable`` says that it is of a type and has
     segments that can be started. ``interpreter`` is the dynamic linker it asks for;
-    ``needed`` are the shared libraries.
+    ``needed`` are the shared libraries. ``soname`` is what others call a library;
+    ``rpath`` and ``runpath`` are directories to find libraries in, as ld.so(8) has them.
     """
 
     machine: int
@@ -40,6 +43,9 @@ class Executable:
     runnable: bool
     interpreter: str | None
     needed: tuple[str, ...]
+    soname: str | None = None
+    rpath: tuple[str, ...] = ()
+    runpath: tuple[str, ...] = ()
 
     @property
     def static(self) -> bool:
@@ -72,12 +78,12 @@ def read_executable(data: bytes) -> Executable:
 def _read(data: bytes, elf: ELFFile) -> Executable:
     segments = _segments(elf)
     interpreter: str | None = None
-    needed: tuple[str, ...] = ()
+    tags: dict[str, tuple[str, ...]] = {}
     for segment in segments:
         if segment.kind == "PT_INTERP":
             interpreter = _name(data[: segment.offset + segment.size], segment.offset)
         elif segment.kind == "PT_DYNAMIC":
-            needed += _needed(data, elf, segment, segments)
+            tags = _dynamic_names(data, elf, segment, segments)
     byteorder: ByteOrder = "little" if elf.little_endian else "big"
     loadable = any(segment.kind == "PT_LOAD" for segment in segments)
     header = elf.header
@@ -88,8 +94,15 @@ def _read(data: bytes, elf: ELFFile) -> Executable:
         # A plain shared library has no entry point.
         runnable=loadable and header["e_type"] in {"ET_EXEC", "ET_DYN"} and header["e_entry"] != 0,
         interpreter=interpreter,
-        needed=needed,
+        needed=tags.get("DT_NEEDED", ()),
+        soname=next(iter(tags.get("DT_SONAME", ())), None),
+        rpath=_directories(tags.get("DT_RPATH", ())),
+        runpath=_directories(tags.get("DT_RUNPATH", ())),
     )
+
+
+def _directories(values: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(part for value in values for part in value.split(":") if part)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -121,14 +134,14 @@ def _segments(elf: ELFFile) -> list[_Segment]:
     return out
 
 
-def _needed(
+def _dynamic_names(
     data: bytes, elf: ELFFile, dynamic: _Segment, segments: list[_Segment]
-) -> tuple[str, ...]:
-    """Return the names of the shared libraries that a dynamic segment asks for."""
+) -> dict[str, tuple[str, ...]]:
+    """Return the texts of a dynamic segment by their tags, of each in its order."""
     from elftools.common.utils import struct_parse
 
     step = elf.structs.Elf_Dyn.sizeof()
-    names: list[int] = []
+    names: list[tuple[str, int]] = []
     strings = 0
     for number in range(min(dynamic.size // step, _MAX_TAGS + 1)):
         if number == _MAX_TAGS:
@@ -137,8 +150,8 @@ def _needed(
         tag = struct_parse(elf.structs.Elf_Dyn, elf.stream, stream_pos=position)
         if tag["d_tag"] == "DT_NULL":
             break
-        if tag["d_tag"] == "DT_NEEDED":
-            names.append(tag["d_val"])
+        if tag["d_tag"] in _TEXTS:
+            names.append((tag["d_tag"], tag["d_val"]))
         elif tag["d_tag"] == "DT_STRTAB":
             strings = tag["d_ptr"]
     start = next(
@@ -149,7 +162,10 @@ def _needed(
         ),
         len(data),
     )
-    return tuple(_name(data, start + name) for name in names)
+    found: dict[str, tuple[str, ...]] = {}
+    for tag_name, offset in names:
+        found[tag_name] = (*found.get(tag_name, ()), _name(data, start + offset))
+    return found
 
 
 def _name(data: bytes, offset: int) -> str:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rdcompose.archive.addresses import file_path, redirected, scheme_of, shown
+from rdcompose.archive.addresses import file_path, redirected, scheme_of, server_path, shown
 from rdcompose.errors import FetchError
 
 
@@ -26,6 +26,21 @@ from rdcompose.errors import FetchError
 )
 def test_addresses_in_messages(address: str, expected: str) -> None:
     assert shown(address) == expected
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        ("http://host/Debian", "host/Debian"),
+        ("HTTPS://u:p@Host:443/Debian", "host/Debian"),
+        ("http://host:80/a:80", "host/a:80"),
+        ("http://host:443/a", "host:443/a"),
+        ("https://host:80/a", "host:80/a"),
+        ("file:///srv/Debian", "file:///srv/Debian"),
+    ],
+)
+def test_what_stays_when_a_mirror_gets_encryption(address: str, expected: str) -> None:
+    assert server_path(address) == expected
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
-import resource
-import subprocess
-import sys
 import tempfile
 from datetime import timedelta
 from pathlib import Path
@@ -17,14 +13,12 @@ import pytest
 
 from rdcompose.archive.cache import Cache, Document
 from rdcompose.errors import OutputError
-from tests.support.cache_worker import DATA, NAME, NEW, OLD, SHA256, append
+from tests.support.cache_worker import DATA, NAME, NEW, OLD, SHA256, append, store
 from tests.support.caches import Filler, files, never, obtain
-from tests.support.unmeasured import unmeasured
+from tests.support.unmeasured import run_limited
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-TOP = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -50,7 +44,7 @@ def set_modes(directory: Path, mode: int) -> None:
 def test_a_directory_that_cannot_be_written(bound_by_modes: Path) -> None:
     directory = bound_by_modes / "cache"
     cache = Cache(directory)
-    path = cache.store(DATA, SHA256, NAME)
+    path = store(cache)
     cache.put_document("key", Document(b"data", {}))
     cache.note_newest("key", NEW)
     set_modes(directory, 0o555)
@@ -65,7 +59,7 @@ def test_a_directory_that_cannot_be_written(bound_by_modes: Path) -> None:
         assert len(cache.entries()) == 1
         # What is not is one clear error.
         for write in (
-            lambda: cache.store(b"x", hashlib.sha256(b"x").hexdigest(), "x"),
+            lambda: store(cache, b"x", "x"),
             lambda: cache.put_document("other", Document(b"", {})),
             lambda: cache.note_newest("key", NEW + timedelta(1)),
             lambda: cache.remove(SHA256),
@@ -84,7 +78,7 @@ def test_a_directory_that_cannot_be_written(bound_by_modes: Path) -> None:
 
 def test_a_directory_that_cannot_be_read(bound_by_modes: Path) -> None:
     cache = Cache(bound_by_modes / "cache")
-    cache.store(DATA, SHA256, NAME)
+    store(cache)
     cache.directory.chmod(0)
     try:
         for read in (
@@ -100,7 +94,7 @@ def test_a_directory_that_cannot_be_read(bound_by_modes: Path) -> None:
 
 
 def test_files_of_another_user_can_be_used(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = cache.store(DATA, SHA256, NAME)
+    path = store(cache)
 
     def refuse(_path: object) -> None:
         raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
@@ -112,7 +106,7 @@ def test_files_of_another_user_can_be_used(cache: Cache, monkeypatch: pytest.Mon
 def test_a_file_system_without_locks_can_be_read(
     cache: Cache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = cache.store(DATA, SHA256, NAME)
+    path = store(cache)
 
     def refuse(_descriptor: int, _operation: int) -> None:
         raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
@@ -120,7 +114,7 @@ def test_a_file_system_without_locks_can_be_read(
     monkeypatch.setattr("fcntl.flock", refuse)
     assert Cache(cache.directory).find(SHA256, len(DATA)) == path
     with pytest.raises(OutputError, match=r"cannot use the cache .*: No locks available"):
-        cache.store(b"x", hashlib.sha256(b"x").hexdigest(), "x")
+        store(cache, b"x", "x")
 
 
 def test_a_file_in_place_of_the_directory(tmp_path: Path) -> None:
@@ -167,20 +161,13 @@ def test_other_errors_of_a_fill_are_not_the_caches(cache: Cache) -> None:
 
 @pytest.mark.parametrize("size", [0, 100, 5000])
 def test_files_that_cannot_grow(cache: Cache, size: int) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.support.cache_worker", "write-all", str(cache.directory)],
-        cwd=TOP,
-        env=unmeasured(),
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size)),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    done = run_limited(["-m", "tests.support.cache_worker", "write-all", cache.directory], size)
+    assert (done.returncode, done.stderr) == (0, "")
     lines = done.stdout.splitlines()
     # The last is small enough for some of the limits.
     fitting = 1 if size == 5000 else 0
     assert lines.count("done") == fitting
-    for line in lines[: 4 - fitting]:
+    for line in lines[: 3 - fitting]:
         assert line.startswith(f"OutputError: cannot use the cache {cache.directory}: File too lar")
         assert "--cache" in line
     assert cache.find(SHA256, len(DATA)) is None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import os
 import signal
 import subprocess
@@ -17,7 +16,7 @@ import pytest
 
 import rdcompose.archive.cache
 from rdcompose.archive.cache import Cache, Document
-from tests.support.cache_worker import DATA, NAME, OLD, SHA256
+from tests.support.cache_worker import DATA, NAME, OLD, SHA256, store
 from tests.support.caches import Filler, files, never, obtain
 from tests.support.unmeasured import unmeasured
 
@@ -168,7 +167,7 @@ def test_a_lock_that_was_removed_meanwhile_is_none(
 
 
 def test_cleaning_leaves_what_another_process_fills_and_uses(cache: Cache) -> None:
-    cache.store(b"x", hashlib.sha256(b"x").hexdigest(), "x")
+    store(cache, b"x", "x")
     with Worker("obtain-slowly", cache.directory) as other:
         assert other.hear() == "half"
         assert cache.clean() == (1, 1)
@@ -184,7 +183,7 @@ def test_cleaning_leaves_what_another_process_fills_and_uses(cache: Cache) -> No
 
 def test_an_object_keeps_what_it_returned_until_it_is_gone(cache: Cache) -> None:
     other = Cache(cache.directory)
-    path = other.store(DATA, SHA256, NAME)
+    path = store(other)
     assert cache.clean() == (0, 0)
     assert other.find(SHA256, len(DATA)) == path
     assert cache.clean() == (0, 0)
@@ -195,7 +194,7 @@ def test_an_object_keeps_what_it_returned_until_it_is_gone(cache: Cache) -> None
 def test_what_another_replaced_meanwhile_is_not_removed(
     cache: Cache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = cache.store(DATA, SHA256, NAME)
+    path = store(cache)
     path.write_bytes(b"damaged")
     real = cache._files.remove_this
 
@@ -215,7 +214,7 @@ def test_what_another_replaced_meanwhile_is_not_removed(
 def test_what_another_removed_meanwhile_is_not_found(
     cache: Cache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cache.store(DATA, SHA256, NAME)
+    store(cache)
     looking = Cache(cache.directory)
     real = os.open
 
@@ -231,7 +230,7 @@ def test_what_another_removed_meanwhile_is_not_found(
 
 
 def test_what_goes_while_it_is_looked_for(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = cache.store(DATA, SHA256, NAME)
+    path = store(cache)
     cache.remove(SHA256)
     monkeypatch.setattr(rdcompose.archive.cache, "listed", lambda _directory: [path])
     assert cache.find(SHA256, len(DATA)) is None

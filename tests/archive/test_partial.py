@@ -1,15 +1,12 @@
 from __future__ import annotations
 
-import resource
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
 from rdcompose.archive.partial import Partial
 from rdcompose.errors import OutputError
-from tests.support.unmeasured import unmeasured
+from tests.support.unmeasured import run_limited
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,13 +54,6 @@ def test_a_disk_that_fills_up(tmp_path: Path) -> None:
         "except OutputError as error:\n"
         "    print(error.message)\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", script, path],
-        env=unmeasured(),
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (60, 60)),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert done.stdout == f"cannot write {path}: File too large\n"
+    done = run_limited(["-c", script, path], 60)
+    assert (done.stdout, done.stderr) == (f"cannot write {path}: File too large\n", "")
     assert path.read_bytes() == bytes(60)

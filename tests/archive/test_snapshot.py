@@ -67,7 +67,7 @@ class Service:
         data = json.dumps(answer).encode()
         if len(data) > limit:
             raise FetchError(f"{url}: more than {limit} bytes")
-        return Fetched(data, Validators(), url)
+        return Fetched(data, Validators())
 
     def download(self, *_args: Any, **_options: Any) -> None:
         raise AssertionError("of the service only small answers are wanted")
@@ -115,7 +115,7 @@ class Answers:
             raise self.error
         if len(self.data) > limit:
             raise FetchError(f"{url}: more than {limit} bytes")
-        return Fetched(self.data, Validators(), url)
+        return Fetched(self.data, Validators())
 
     def download(self, *_args: Any, **_options: Any) -> None:
         raise AssertionError("of the service only small answers are wanted")
@@ -537,3 +537,17 @@ def test_any_text_is_a_moment_or_refused(text: str) -> None:
         assert re.fullmatch(r"\d{8}T\d{6}Z", parse_timestamp(text), re.ASCII)
     except UsageError:
         return
+
+
+def test_passwords_are_not_shown() -> None:
+    class Page:
+        def get(self, url: str, *, limit: int, validators: Validators | None = None) -> Fetched:
+            assert (url[:4], limit, validators) == ("http", 4 << 20, None)
+            return Fetched(b"<html>", Validators())
+
+        def download(self, *_: object, **__: object) -> None:
+            raise AssertionError
+
+    with pytest.raises(FormatError) as caught:
+        Snapshot(Page(), "https://me:word@snapshot.test").versions(KERNEL)
+    assert caught.value.message.startswith("https://snapshot.test/mr/binary/")

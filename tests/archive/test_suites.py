@@ -14,6 +14,7 @@ from rdcompose.archive.suites import (
     guess_suites,
     is_debian_suite,
     is_security,
+    is_suite_name,
     other_suites,
 )
 
@@ -45,9 +46,26 @@ SUITES = [
 
 @pytest.mark.parametrize(("suite", "base", "security"), SUITES)
 def test_suites_of_debian(suite: str, base: str, security: bool) -> None:
+    assert is_suite_name(suite)
     assert is_debian_suite(suite)
     assert base_suite(suite) == base
     assert is_security(suite) == security
+
+
+@pytest.mark.parametrize("suite", ["noble", "12.5", "bookworm/mongodb-org/7.0", "a~b+c_d-e.f"])
+def test_names_of_suites(suite: str) -> None:
+    assert is_suite_name(suite)
+
+
+@pytest.mark.parametrize(
+    "suite",
+    [
+        *("", "/", "./", "../x", "a/../b", "a/./b", "a//b", "/a", "a/", ".hidden", "a/.b"),
+        *("a b", "a\n", "sid?x", "sid#x", "sid%2e", "a:b", "a\\b", "sïd", "-updates", "a@b"),
+    ],
+)
+def test_what_is_no_name_of_a_suite(suite: str) -> None:
+    assert not is_suite_name(suite)
 
 
 @pytest.mark.parametrize(

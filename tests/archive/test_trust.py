@@ -383,7 +383,6 @@ RELEASE: Final = ReleaseFile(
     date=NOW - 24 * HOUR,
     valid_until=NOW + 144 * HOUR,
     by_hash=True,
-    architectures=("amd64",),
 )
 WHERE: Final = "http://mirror.invalid/debian/dists/bookworm/InRelease"
 

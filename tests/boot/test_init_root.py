@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support import rootfs
+from tests.support.console import steps
 from tests.support.qemu import boot, virtio_disk
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def test_by_uuid_and_label(built: Composition, tmp_path: Path) -> None:
     image = rootfs.ext4_image(tree(tmp_path), tmp_path / "r.img", "-U", UUID, "-L", "my-root")
     for name in (f"UUID={UUID}", "LABEL=my-root", f"/dev/disk/by-uuid/{UUID}"):
         console = boot(built.machine(f"root={name} rw", virtio_disk(image)))
-        assert "rdcompose: root filesystem is /dev/vda, ext4, rw\n" in console
+        assert "root filesystem is /dev/vda, ext4, rw" in steps(console)
         assert said(console)[0].startswith("root: /dev/vda / ext4 rw")
 
 
@@ -69,7 +70,7 @@ def test_by_mbr_partition(built: Composition, root_image: RootImage, tmp_path: P
     disk = tmp_path / "disk.img"
     disk.write_bytes(with_mbr(root_image(INIT).read_bytes()))
     console = boot(built.machine("root=PARTUUID=1234abcd-02", virtio_disk(disk)))
-    assert "rdcompose: root filesystem is /dev/vda2, ext4, ro\n" in console
+    assert "root filesystem is /dev/vda2, ext4, ro" in steps(console)
     assert said(console)
 
 
@@ -111,7 +112,7 @@ def test_by_gpt_partition(built: Composition, root_image: RootImage, tmp_path: P
     disk.write_bytes(with_gpt(root_image(INIT).read_bytes(), own, "the-root"))
     for name in (f"PARTUUID={own}", "PARTLABEL=the-root"):
         console = boot(built.machine(f"root={name}", virtio_disk(disk)))
-        assert "rdcompose: root filesystem is /dev/vda3, ext4, ro\n" in console
+        assert "root filesystem is /dev/vda3, ext4, ro" in steps(console)
         assert said(console)
 
 
@@ -191,7 +192,7 @@ def test_disk_with_all_modules_needs_no_overlay(
         virtio_disk(built.disk, kind="qcow2"),
     )
     console = boot(machine)
-    assert "rdcompose: modules are on /dev/vdb\n" in console
+    assert "modules are on /dev/vdb" in steps(console)
     assert [line for line in said(console) if line in LOADED] == LOADED
 
 

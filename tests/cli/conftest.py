@@ -39,14 +39,20 @@ class Shop:
     def cache(self) -> Path:
         return self.path / "cache"
 
-    def run(self, command: str, *options: str, status: int = 0) -> tuple[str, str]:
-        """Run a command with the farm as mirror; returns what it printed and its errors."""
-        given = [command, *options, "--cache", str(self.cache)]
+    def arguments(self, command: str, *options: str) -> list[str]:
+        """Return the arguments of a command with the farm as mirror."""
+        given = [command, *options]
+        if "--cache" not in options:
+            given += ["--cache", str(self.cache)]
         if command != "cache":
             given += self._archive_options(options)
         if command == "build" and "-o" not in options:
             given += ["-o", str(self.out)]
-        ended = main(given)
+        return given
+
+    def run(self, command: str, *options: str, status: int = 0) -> tuple[str, str]:
+        """Run a command with the farm as mirror; returns what it printed and its errors."""
+        ended = main(self.arguments(command, *options))
         # A cache holds on to what it gave away for as long as the process lives.
         gc.collect()
         printed = self.capsys.readouterr()

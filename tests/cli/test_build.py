@@ -4,7 +4,6 @@ import gzip
 import hashlib
 import json
 import os
-import resource
 import shutil
 import subprocess
 import sys
@@ -32,6 +31,7 @@ from tests.support.packages import (
     sample_files,
 )
 from tests.support.programs import APPLETS, make_busybox, make_e2fsck
+from tests.support.unmeasured import run_limited, unmeasured
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -642,33 +642,11 @@ def test_inputs_that_came_with_rdcompose_are_named_so(shop: Workshop) -> None:
     assert sources["module list", "virtio/modules.ramfs"] == "built in"
 
 
-def unmeasured() -> dict[str, str]:
-    """Return an environment in which coverage is not measured.
-
-    coverage writes a file of its own, also into a limit meant for us, and its locks do not
-    stand an interrupt.
-    """
-    kept = {name: value for name, value in os.environ.items() if "COVERAGE" not in name}
-    return {**kept, "PYTHONPATH": os.pathsep.join(sys.path)}
-
-
-def run_limited(shop: Workshop, size: int) -> subprocess.CompletedProcess[str]:
-    """Build where no file can grow beyond a size: what a full disk looks like to a program."""
-    return subprocess.run(
-        [sys.executable, "-m", "rdcompose", *shop.arguments()],
-        env=unmeasured(),
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size)),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
 @pytest.mark.parametrize("size", [0, 100, 20_000, 200_000])
 def test_a_disk_that_fills_up(shop: Workshop, size: int) -> None:
     shop.build()
     before = shop.listing()
-    done = run_limited(shop, size)
+    done = run_limited(["-m", "rdcompose", *shop.arguments()], size)
     assert (done.returncode, done.stdout) == (1, "")
     [line] = done.stderr.splitlines()
     assert line.startswith(f"rdcompose: error: cannot write {shop.out}/")
@@ -737,3 +715,38 @@ def test_files_of_others_stay(shop: Workshop, manifest: bytes | None) -> None:
     assert set(shop.listing()) == NAMES | own.keys()
     assert {name: shop.listing()[name] for name in own} == own
     assert (shop.path / "x").read_bytes() == b"outside"
+
+
+def _feature_files(shop: Workshop) -> list[str]:
+    return [path for path in shop.initramfs() if path.startswith("etc/rdcompose/features/")]
+
+
+def test_features_are_asked_for(shop: Workshop) -> None:
+    shop.build()
+    assert _feature_files(shop) == []
+    shop.build("--feature", "ram")
+    assert _feature_files(shop) == ["etc/rdcompose/features/ram.sh"]
+    manifest = shop.manifest()
+    assert isinstance(manifest["options"], dict)
+    assert manifest["options"]["features"] == "ram"
+    assert isinstance(manifest["inputs"], list)
+    [found] = [item for item in manifest["inputs"] if item["role"] == "feature"]
+    assert (found["file"], found["source"]) == ("ram", "built in")
+
+
+def test_profile_names_features(shop: Workshop) -> None:
+    shop.write("lists/features", b"ram  # lives in memory\n")
+    shop.build()
+    assert _feature_files(shop) == ["etc/rdcompose/features/ram.sh"]
+
+
+def test_feature_that_cannot_be(shop: Workshop) -> None:
+    assert shop.fail("--feature", "nosuch") == "there is no feature 'nosuch'"
+
+
+def test_features_are_locked(shop: Workshop) -> None:
+    shop.build("--feature", "ram")
+    lock = shop.write("lock.json", (shop.out / f"manifest-{RELEASE}.json").read_bytes())
+    before = shop.listing()
+    shop.build("--locked", str(lock))
+    assert shop.listing() == before

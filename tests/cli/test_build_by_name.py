@@ -242,38 +242,21 @@ def test_stable_where_this_machine_is_no_debian(shop: Shop) -> None:
     assert (shop.out / f"vmlinuz-{TRIXIE}").exists()
 
 
-def test_project_file(shop: Shop) -> None:
-    (shop.path / "rdcompose.toml").write_text(
-        f'mirror = "{shop.server.url}/debian"\nsuite = "bookworm"\nkeyring = "own.pgp"\n'
-    )
-    (shop.path / "own.pgp").write_bytes(shop.farm.keyring.read_bytes())
-    arguments = ["build", NEW, "--cache", str(shop.cache), "--no-snapshot", "-o", str(shop.out)]
-    assert main(arguments) == 0
-    assert (shop.out / f"vmlinuz-{NEW}").exists()
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("mirror = 5", "mirror = 5"),
-        ('mirror = ["a", 5]', "mirror"),
-        ('suite = ""', "suite"),
-        ('mirrors = "x"', "unknown key 'mirrors'"),
-        ("mirror = ", "rdcompose.toml"),
-    ],
-)
-def test_wrong_project_file(shop: Shop, text: str, expected: str) -> None:
-    (shop.path / "rdcompose.toml").write_text(text)
-    assert expected in shop.error("build", NEW)
-
-
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
         (["--snapshot", "yesterday"], "yesterday"),
         (["--snapshot", "20240501T000000Z", "--no-snapshot"], "contradict"),
         (["--snapshot", "20240501T000000Z", "--mirror", "http://127.0.0.1/debian"], "--mirror"),
-        (["--mirror", "ftp://127.0.0.1/debian"], "ftp:"),
+        (["--mirror", "ftp://me:word@127.0.0.1/debian"], "'ftp://127.0.0.1/debian' is no address"),
+        (["--mirror", "http://"], "'http://' is no address"),
+        (["--mirror", "http://127.0.0.1/debian?x"], "is no address"),
+        (["--mirror", "http://127.0.0.1/de bian"], "is no address"),
+        (["--mirror", "file:///de\x1bbian"], "is no address"),
+        (["--snapshot-service", "127.0.0.1"], "'127.0.0.1' is no address"),
+        (["--suite", "../x"], "'../x' is no name of a suite"),
+        (["--suite", "a b"], "'a b' is no name of a suite"),
+        (["--suite", ""], "'' is no name of a suite"),
         (["--arch", "vax"], "vax"),
     ],
 )

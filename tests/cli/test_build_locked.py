@@ -9,6 +9,7 @@ import pytest
 
 from tests.support.archive_packages import kernel_package
 from tests.support.farm import NEW, SECURE, TRIXIE
+from tests.support.signing import make_key
 from tests.support.snapshot_service import SnapshotServer
 
 if TYPE_CHECKING:
@@ -148,3 +149,24 @@ def test_no_manifest(shop: Shop, text: str, expected: str) -> None:
 
 def test_no_such_manifest(shop: Shop) -> None:
     assert "manifest.json" in shop.error("build", "--locked", "manifest.json")
+
+
+def test_what_was_not_verified_is_told_again(shop: Shop) -> None:
+    shop.farm.bookworm.key = make_key("somebody else")
+    shop.farm.bookworm.write()
+    shop.run("build", NEW, "--allow-unverified", "-o", "first")
+    lock = shop.path / "first" / f"manifest-{NEW}.json"
+    _, err = shop.run("build", "--locked", str(lock))
+    assert err.count("warning: UNVERIFIED, as ") == 3
+    assert f"linux-image-{NEW}_6.1.164-1_amd64.deb" in err
+    assert same(shop)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("disk", "x"), ("disk-format", "x"), ("compress", "x"), ("profile", "/x")]
+)
+def test_options_that_cannot_be(shop: Shop, lock: Path, name: str, value: str) -> None:
+    data = json.loads(lock.read_text())
+    data["options"][name] = value
+    lock.write_text(json.dumps(data))
+    assert "is no manifest" in shop.error("build", "--locked", str(lock))

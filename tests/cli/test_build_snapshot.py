@@ -75,8 +75,21 @@ def test_second_time_it_is_known_where_it_was(shop: Shop, service: SnapshotServe
     shop.run("build", GONE, "--snapshot-service", service.url)
     assert service.requests == []
     shop.server.requests.clear()
-    shop.run("build", GONE, "--offline")
+    shop.run("build", GONE, "--offline", "--snapshot-service", service.url)
     assert shop.server.requests == []
+    assert service.requests == []
+
+
+def test_what_is_known_of_the_service_is_not_used_against_the_options(
+    shop: Shop, service: SnapshotServer
+) -> None:
+    shop.run("build", GONE, "--snapshot-service", service.url, "-o", "first")
+    service.requests.clear()
+    assert "no kernel" in shop.error("build", GONE)
+    assert service.requests == []
+    # All is to be of this moment, which has it no more.
+    options = ["--snapshot", SECOND, "--snapshot-service", service.url]
+    assert "no kernel" in shop.error("build", GONE, *options)
 
 
 def test_signature_counts_there_too(shop: Shop, service: SnapshotServer) -> None:

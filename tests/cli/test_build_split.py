@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.archive_packages import kernel_package, metapackage, split_kernel
-from tests.support.farm import NEW
+from tests.support.farm import BACKPORT, NEW
+from tests.support.snapshot_service import SnapshotServer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -81,8 +82,26 @@ def test_part_is_missing_in_the_archive(shop: Shop, packages: dict[str, bytes]) 
     assert packages
     shop.farm.backports.remove(f"linux-modules-{RELEASE}")
     shop.farm.backports.write()
-    message = shop.error("build", RELEASE)
+    options = ("--suite", "trixie-backports")
+    message = shop.error("build", RELEASE, *options)
+    assert f"no kernel {RELEASE} for amd64" in message
     assert f"needs linux-modules-{RELEASE} of the same version" in message
+    # It is not offered, and of its flavour the newest whole one is taken.
+    assert RELEASE not in shop.run("kernels", "--arch", "amd64", *options)[0]
+    shop.run("build", "cloud-amd64", *options)
+    assert (shop.out / f"vmlinuz-{BACKPORT}").exists()
+
+
+def test_part_is_in_another_state(shop: Shop, packages: dict[str, bytes], tmp_path: Path) -> None:
+    """The snapshot service has the state in which the kernel was whole."""
+    assert packages
+    with SnapshotServer(tmp_path / "snapshots") as service:
+        service.state("debian", "20260101T000000Z", shop.farm.main.directory)
+        shop.farm.backports.remove(f"linux-modules-{RELEASE}")
+        shop.farm.backports.write()
+        shop.run("build", RELEASE, "--snapshot-service", service.url)
+    kernel = [row for row in shop.manifest(RELEASE)["inputs"] if row["role"] == "kernel"]
+    assert len(kernel) == 4
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from rdcompose.archive.cache import Cache, Document
 from rdcompose.cli.environment import cache_directory
 from rdcompose.cli.main import main
 from rdcompose.errors import UsageError
+from tests.support.cache_worker import store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,8 +44,8 @@ def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = tmp_path / "cache"
     monkeypatch.setenv("RDCOMPOSE_CACHE", str(path))
     cache = Cache(path)
-    cache.store(SMALL, digest(SMALL), "busybox.deb")
-    cache.store(LARGE, digest(LARGE), "linux-image.deb")
+    store(cache, SMALL, "busybox.deb")
+    store(cache, LARGE, "linux-image.deb")
     cache.put_document("http://a/InRelease", Document(b"data", {}))
     (path / "partial" / ("0" * 64)).write_bytes(b"begun")
     for file in path.rglob("*"):

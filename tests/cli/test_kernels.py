@@ -106,3 +106,19 @@ def test_unsigned_twin_is_composed_while_there_is_no_other(shop: Shop) -> None:
     suite.write()
     shop.run("build", release)
     assert (shop.out / f"vmlinuz-{release}").exists()
+
+
+def test_all_suites_where_none_can_be_used(shop: Shop) -> None:
+    shop.server.fail("*/InRelease", status=503)
+    assert "503" in shop.error("kernels", "--all", "--arch", "amd64")
+    shop.server.clear()
+    shop.server.fail("*/InRelease", status=404)
+    assert "no suite bookworm in http" in shop.error("kernels", "--all", "--arch", "amd64")
+
+
+def test_kernel_that_is_twice_in_a_suite(shop: Shop) -> None:
+    deb = next(path for path in shop.farm.debs() if NEW in path.name)
+    shop.farm.bookworm.add(deb)
+    shop.farm.bookworm.write()
+    (row,) = json.loads(shop.run("kernels", NEW, "--json")[0])
+    assert row["suites"] == ["bookworm"]

@@ -54,6 +54,8 @@ def test_whole_profile(make: Make) -> None:
         description="My own.",
         entries=(ListEntry(line=Line("mine/modules.ramfs", 1, "fs/fat"), pattern="fs/fat"),),
         autoload=(ListEntry(line=Line("mine/modules.autoload", 1, "vfat"), pattern="vfat"),),
+        additions=(),
+        features=(),
         files=(
             ListFile("mine/modules.ramfs", b"fs/fat\n"),
             ListFile("mine/modules.autoload", b"vfat # FAT\n"),
@@ -211,7 +213,7 @@ def test_huge_list(make: Make) -> None:
 
 
 def test_shipped_profiles() -> None:
-    assert profile_names() == ("generic", "minivm", "virtio")
+    assert profile_names() == ("generic", "minivm", "netboot", "virtio")
     assert DEFAULT in profile_names()
     for name in profile_names():
         profile = load_profile(name)

@@ -269,12 +269,16 @@ def test_builtin_template() -> None:
     lines = dump(tree)
     assert lines.pop("init").startswith("file 0755 ")
     assert lines.pop("etc/fstab").startswith("file 0644 ")
+    for name in ("console", "devices", "drivers", "finish", "modules", "options", "root"):
+        assert lines.pop(f"etc/rdcompose/init/{name}.sh").startswith("file 0644 ")
     assert lines == {
         "bin": "dir 0755",
         "dev": "dir 0755",
         "dev/console": "char 0600 5:1",
         "dev/null": "char 0666 1:3",
         "etc": "dir 0755",
+        "etc/rdcompose": "dir 0755",
+        "etc/rdcompose/init": "dir 0755",
         "lib": "dir 0755",
         "modules-disk": "dir 0755",
         "newroot": "dir 0755",

@@ -8,7 +8,7 @@ import pytest
 
 from rdcompose.errors import FormatError
 from rdcompose.formats.executable import Executable, is_elf, read_executable
-from tests.support.programs import make_program
+from tests.support.programs import make_library, make_program
 
 LOADER = "/lib64/ld-linux-x86-64.so.2"
 
@@ -53,6 +53,21 @@ def judged(**more: object) -> Executable:
         pytest.param(make_program(kind=4), judged(runnable=False), id="core"),
         pytest.param(make_program(loadable=False), judged(runnable=False), id="no segments"),
         pytest.param(make_program(kind=3, entry=0), judged(runnable=False), id="library"),
+        pytest.param(
+            make_library("libx.so.1", ["libc.so.6"], runpath="$ORIGIN/x:/opt::"),
+            judged(
+                runnable=False,
+                needed=("libc.so.6",),
+                soname="libx.so.1",
+                runpath=("$ORIGIN/x", "/opt"),
+            ),
+            id="library with a name",
+        ),
+        pytest.param(
+            make_program(kind=3, needed=[], rpath="/a:/b"),
+            judged(rpath=("/a", "/b")),
+            id="old path of libraries",
+        ),
         pytest.param(
             make_program(loadable=False, needed=["libc.so.6"]),
             judged(runnable=False, needed=("",)),

@@ -6,7 +6,6 @@ import collections
 import functools
 import hashlib
 import itertools
-import os
 import random
 import re
 from pathlib import Path
@@ -15,8 +14,9 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from rdcompose.archive.packages import PackageIndex
-from rdcompose.archive.release_file import ReleaseFile
+from rdcompose.archive.release_file import IndexFile, ReleaseFile
 from rdcompose.archive.version import version_key
+from tests.support.apt import apt_settings, as_options
 from tests.support.kernels import KEYRING, cache_directory, locked, mirrors
 from tests.support.tools import run, tool
 
@@ -44,29 +44,14 @@ class Apt:
 
     def __init__(self, suite: str) -> None:
         self.state = cache_directory() / f"indexes-{suite}"
-        for part in ("lists/partial", "archives/partial"):
-            (self.state / part).mkdir(parents=True, exist_ok=True)
-        settings = {
-            "Dir::State": self.state,
-            "Dir::State::status": self.state / "status",
-            "Dir::Cache": self.state,
-            "Dir::Etc::sourcelist": self.state / "sources.list",
-            "Dir::Etc::sourceparts": "/dev/null",
-            "Dir::Etc::preferencesparts": "/dev/null",
-            "APT::Architecture": "amd64",
-            "APT::Architectures": "amd64",
-            "APT::Sandbox::User": "root" if os.geteuid() == 0 else "",
-            "Acquire::Languages": "none",
+        settings = apt_settings(self.state, "amd64") | {
             "Acquire::GzipIndexes": "false",
             # A mirror may be behind.
             "Acquire::Check-Valid-Until": "false",
         }
-        self._options = [
-            part for key, value in settings.items() for part in ("-o", f"{key}={value}")
-        ]
+        self._options = as_options(settings)
         with locked(self.state / ".lock"):
             if not list((self.state / "lists").glob("*_Packages")):
-                (self.state / "status").touch()
                 main, security = mirrors()
                 uri = security if suite.endswith("-security") else main
                 source = f"deb [arch=amd64 signed-by={KEYRING}] {uri} {suite} main\n"
@@ -126,7 +111,6 @@ def test_release_fields(suite: str) -> None:
     assert asked in {parsed.codename, parsed.suite}
     assert parsed.by_hash is ("yes" in apt(suite).targets("$(BY_HASH)"))
     lines = fields(inrelease_text(suite))
-    assert list(parsed.architectures) == lines["Architectures"].split()
     assert parsed.date.timestamp() == float(run(tool("date"), "-d", lines["Date"], "+%s"))
     valid_until = parsed.valid_until and parsed.valid_until.timestamp()
     text = lines.get("Valid-Until")
@@ -138,13 +122,13 @@ def test_release_checksums(suite: str) -> None:
     section = re.search(r"^SHA256:\n((?: .*\n)+)", inrelease_text(suite), re.MULTILINE)
     assert section
     rows = [tuple(row.split()) for row in section[1].splitlines()]
-    assert [(f.sha256, str(f.size), f.path) for f in release(suite).indexes("")] == rows
+    found = release(suite)
+    for sha256, size, path in rows:
+        assert found.index(path) == IndexFile(path, int(size), sha256)
     assert len(rows) > 300
     # What apt has fetched and checked.
-    found = release(suite).index("main/binary-amd64/Packages")
-    data = apt(suite).packages.read_bytes()
-    assert found
-    assert (found.size, found.sha256) == (len(data), hashlib.sha256(data).hexdigest())
+    path, data = "main/binary-amd64/Packages", apt(suite).packages.read_bytes()
+    assert found.index(path) == IndexFile(path, len(data), hashlib.sha256(data).hexdigest())
 
 
 @pytest.mark.parametrize("suite", SUITES)
@@ -157,11 +141,8 @@ def test_every_package(suite: str) -> None:
     ]
     names = ("Package", "Version", "Architecture", "Filename", "Size", "SHA256", "Depends")
     assert rows == [tuple(row.get(name, "") for name in names) for row in expected]
-    sources = [row.get("Source", row["Package"]).split(" ")[0] for row in expected]
-    assert [package.source for package in found] == sources
     descriptions = [row["Description"] for row in expected]
     assert [package.get("Description") for package in found] == descriptions
-    assert list(index(suite).names("")) == list(dict.fromkeys(row["Package"] for row in expected))
 
 
 @pytest.mark.parametrize("suite", SUITES)

@@ -21,7 +21,7 @@ from tests.support.kernels import KERNELS, package
 pytestmark = pytest.mark.reference
 
 CLOUD: Final = tuple(kernel for kernel in KERNELS if "cloud" in kernel[2])
-PROFILES: Final = ("generic", "minivm", "virtio")
+PROFILES: Final = ("generic", "minivm", "netboot", "virtio")
 REQUIRED: Final = (("squashfs", "to read the disk"), ("overlay", "to lay modules over the disk"))
 # Entries that all of these kernels have and that are optional all the same, with an
 # architecture (or cloud kernel) of Debian 12 or 13 that lacks them.

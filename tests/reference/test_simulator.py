@@ -5,13 +5,13 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import functools
-import os
 import random
 import re
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.apt import apt_settings
 from tests.support.archive import SimulatedArchive, SuiteBuilder, bomb
 from tests.support.archive_packages import busybox_package, kernel_package, metapackage, package
 from tests.support.server import ArchiveServer
@@ -47,7 +47,7 @@ class Apt:
 
     def use(self, *sources: str) -> None:
         text = "".join(f"deb [signed-by={self.state}/key.gpg] {source}\n" for source in sources)
-        (self.state / "etc" / "sources.list").write_text(text)
+        (self.state / "sources.list").write_text(text)
 
     def update(self) -> None:
         printed = self.run("apt-get", "update")
@@ -63,28 +63,15 @@ class Apt:
 @pytest.fixture
 def apt(tmp_path: Path) -> Apt:
     state = tmp_path / "apt"
-    for part in ("lists/partial", "cache/archives/partial", "log"):
-        (state / part).mkdir(parents=True)
-    for part in ("apt.conf.d", "preferences.d", "sources.list.d", "trusted.gpg.d"):
+    for part in ("apt.conf.d", "trusted.gpg.d"):
         (state / "etc" / part).mkdir(parents=True)
-    (state / "status").touch()
     # Read before the machine's own settings, which it makes apt look for elsewhere.
-    settings = {
-        "Dir::State": state,
-        "Dir::State::status": state / "status",
-        "Dir::Cache": state / "cache",
+    settings = apt_settings(state, "amd64") | {
         "Dir::Etc": state / "etc",
-        "Dir::Log": state / "log",
-        "APT::Architecture": "amd64",
-        "APT::Architectures": "amd64",
         "APT::Update::Error-Mode": "any",
-        "Acquire::Languages": "none",
         "Acquire::Retries": "0",
         "Acquire::http::Proxy::127.0.0.1": "DIRECT",
     }
-    if os.geteuid() == 0:
-        # apt's own user may not write here.
-        settings["APT::Sandbox::User"] = "root"
     text = "".join(f'{key} "{value}";\n' for key, value in settings.items())
     (state / "apt.conf").write_text(text)
     (state / "key.gpg").write_bytes(make_key().certificate)
@@ -184,7 +171,7 @@ def test_apt_goes_on_where_a_download_was_cut(apt: Apt, tmp_path: Path) -> None:
             r.headers.get("range") for r in server.requests if r.path.endswith("/x_1_amd64.deb")
         ]
     assert ranges == [None, "bytes=100000-"]
-    deb = apt.state / "cache" / "archives" / "x_1_amd64.deb"
+    deb = apt.state / "archives" / "x_1_amd64.deb"
     assert deb.read_bytes() == file.path.read_bytes()
 
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from rdcompose.archive.sources import apt_sources
 from rdcompose.archive.suites import is_debian_suite
+from tests.support.apt import apt_settings, as_options
 from tests.support.hosts import EMBEDDED_KEY, HOSTS, LIST, PARTS, make_host
 from tests.support.tools import search_path, tool
 
@@ -28,19 +29,10 @@ SUPPORTED: Final = re.compile(r"https?://|file:|mirror\+file:")
 
 def apt(root: Path) -> list[str]:
     """Options for apt that give it nothing of this machine's but its programs."""
-    state = root / "state"
-    for name in ("lists/partial", "archives/partial"):
-        (state / name).mkdir(parents=True, exist_ok=True)
-    values = {
-        "Dir::Etc::sourcelist": root / LIST,
-        "Dir::Etc::sourceparts": root / PARTS,
-        "Dir::State": state,
-        "Dir::State::status": "/dev/null",
-        "Dir::Cache": state,
-        "APT::Architecture": "amd64",
-        "APT::Architectures": "amd64",
-    }
-    return [part for name, value in values.items() for part in ("-o", f"{name}={value}")]
+    return as_options(
+        apt_settings(root / "state", "amd64")
+        | {"Dir::Etc::sourcelist": root / LIST, "Dir::Etc::sourceparts": root / PARTS}
+    )
 
 
 def targets(options: list[str]) -> tuple[list[str] | None, str]:

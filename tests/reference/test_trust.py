@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import os
 import re
 import subprocess
 import tempfile
-import urllib.error
-import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -26,7 +23,8 @@ from rdcompose.archive.trust import (
     verify_inrelease,
 )
 from rdcompose.errors import TrustError
-from tests.support.kernels import KEYRING, cache_directory, locked, mirrors
+from tests.support.kernels import KEYRING
+from tests.support.mirror import inrelease
 from tests.support.signing import SIGNATURE_START, SigningKey, clearsign, make_key
 from tests.support.tools import missing, run, tool
 
@@ -101,31 +99,6 @@ def ours(data: bytes, keyring: Keyring) -> Signed | None:
 
 def accepted(verdict: Verdict) -> bool:
     return bool(verdict.good) and not verdict.faults & {"BADSIG", "NODATA", "UNEXPECTED"}
-
-
-def address(suite: str) -> str:
-    main, security = mirrors()
-    base = security if suite.endswith("-security") else main
-    return f"{base.rstrip('/')}/dists/{suite}/InRelease"
-
-
-@functools.cache
-def inrelease(suite: str) -> bytes:
-    """The real file, of the mirror's state when it was first asked for."""
-    directory = cache_directory() / "inrelease"
-    directory.mkdir(parents=True, exist_ok=True)
-    path = directory / suite
-    with locked(directory / ".lock"):
-        if not path.exists():
-            try:
-                with urllib.request.urlopen(address(suite), timeout=60) as answer:
-                    data = answer.read()
-            except urllib.error.URLError as error:
-                missing(f"{address(suite)} cannot be had: {error}")
-            draft = path.with_name(f".{suite}")
-            draft.write_bytes(data)
-            draft.replace(path)
-    return path.read_bytes()
 
 
 def shipped_bytes() -> bytes:

@@ -49,6 +49,12 @@ def append(partial: Path, data: bytes, *, step: int = 4000) -> None:
             out.write(data[start : start + step])
 
 
+def store(cache: Cache, data: bytes = DATA, name: str = NAME) -> Path:
+    """Put a file into a cache."""
+    digest = hashlib.sha256(data).hexdigest()
+    return cache.obtain(digest, len(data), name, lambda partial: append(partial, data))
+
+
 def obtain(directory: Path) -> None:
     """Obtain a file, and say what was done for it."""
     say("starts")
@@ -79,8 +85,7 @@ def write_all(directory: Path) -> None:
     """Write something of each kind; every error is said."""
     cache = Cache(directory)
     actions: list[Callable[[], Any]] = [
-        lambda: cache.obtain(SHA256, len(DATA), NAME, lambda partial: append(partial, DATA)),
-        lambda: cache.store(DATA, SHA256, NAME),
+        lambda: store(cache),
         lambda: cache.put_document("key", Document(DATA, {})),
         lambda: cache.note_newest("key", NEW),
     ]
@@ -96,12 +101,10 @@ def change_all(cache: Cache) -> None:
     """Do all that changes a cache, but the cleaning."""
     cache.put_document("key", Document(b"second", {"etag": "2"}))
     cache.note_newest("key", NEW)
-    path = cache.obtain(SHA256, len(DATA), NAME, lambda partial: append(partial, DATA))
-    path.write_bytes(b"damaged")
-    cache.obtain(SHA256, len(DATA), NAME, lambda partial: append(partial, DATA))
-    other = hashlib.sha256(OTHER).hexdigest()
-    cache.store(OTHER, other, "other")
-    cache.remove(other)
+    store(cache).write_bytes(b"damaged")
+    store(cache)
+    store(cache, OTHER, "other")
+    cache.remove(hashlib.sha256(OTHER).hexdigest())
 
 
 def check(directory: Path) -> None:

@@ -20,6 +20,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from tests.support.apt import apt_settings, as_options
 from tests.support.tools import missing, run, tool
 
 if TYPE_CHECKING:
@@ -159,32 +160,15 @@ def _apt_state(directory: Path, suite: str, architecture: str) -> list[str]:
     """Options that give apt lists, sources and status of their own in ``directory``."""
     main, security = mirrors()
     state = directory / "apt"
-    for part in ("lists/partial", "archives/partial", "etc"):
-        (state / part).mkdir(parents=True, exist_ok=True)
-    (state / "status").touch()
     # Packages for all architectures are listed with every real one.
     native = run(tool("dpkg"), "--print-architecture").strip()
     listed = native if architecture == "all" else architecture
+    settings = apt_settings(state, listed)
     origin = f"deb [arch={listed} signed-by={KEYRING}]"
     (state / "sources.list").write_text(
         f"{origin} {main} {suite} main\n{origin} {security} {suite}-security main\n"
     )
-    settings = {
-        "Dir::State": state,
-        "Dir::State::lists": state / "lists",
-        "Dir::State::status": state / "status",
-        "Dir::Cache": state,
-        "Dir::Etc::sourcelist": state / "sources.list",
-        "Dir::Etc::sourceparts": "/dev/null",
-        "Dir::Etc::preferencesparts": "/dev/null",
-        "APT::Architecture": listed,
-        "APT::Architectures": listed,
-        "Acquire::Languages": "none",
-    }
-    if os.geteuid() == 0:
-        # apt's own user may not write below the home directory.
-        settings["APT::Sandbox::User"] = "root"
-    return [part for key, value in settings.items() for part in ("-o", f"{key}={value}")]
+    return as_options(settings)
 
 
 def mirrors() -> tuple[str, str]:

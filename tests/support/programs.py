@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 _BASE = 0x400000
+# Dynamic tags of the gABI.
+_NEEDED, _SONAME, _RPATH, _RUNPATH = 1, 14, 15, 29
 _DIRECTORIES = ("", "bin", "sbin", "usr/bin", "usr/sbin")
 
 # Enough for an init script; in busybox's order, with the places where it installs them.
@@ -43,12 +45,15 @@ def make_program(
     entry: int = _BASE,
     interpreter: str | None = None,
     needed: Sequence[str] | None = None,
+    soname: str | None = None,
+    rpath: str | None = None,
+    runpath: str | None = None,
     loadable: bool = True,
 ) -> bytes:
     """Return a program of program headers and ``body``; it crashes when it is run.
 
     ``needed`` adds a dynamic segment with these libraries; an empty one makes a
-    static-pie of it.
+    static-pie of it. The other names go into that segment.
     """
     order = "<" if byteorder == "little" else ">"
     header, row = (64, 56) if bits == 64 else (52, 32)
@@ -59,7 +64,10 @@ def make_program(
         rows.append((3, len(blob), len(interpreter) + 1))
         blob += interpreter.encode() + b"\0"
     if needed is not None:
-        table = _dynamic(needed, _BASE, len(blob), order, bits)
+        texts = [(_NEEDED, name) for name in needed]
+        others = ((_SONAME, soname), (_RPATH, rpath), (_RUNPATH, runpath))
+        texts += [(tag, text) for tag, text in others if text is not None]
+        table = _dynamic(texts, _BASE, len(blob), order, bits)
         rows.append((2, len(blob), table[1]))
         blob += table[0]
     blob += body
@@ -81,19 +89,34 @@ def make_program(
 
 
 def _dynamic(
-    needed: Sequence[str], base: int, offset: int, order: str, bits: int
+    texts: Sequence[tuple[int, str]], base: int, offset: int, order: str, bits: int
 ) -> tuple[bytes, int]:
     """Return a dynamic table followed by its strings, and the table's length."""
     pair = order + ("QQ" if bits == 64 else "II")
-    strings = b"\0" + b"".join(name.encode() + b"\0" for name in needed)
+    strings = b"\0" + b"".join(text.encode() + b"\0" for _, text in texts)
     tags: list[tuple[int, int]] = []
     position = 1
-    for name in needed:
-        tags.append((1, position))
-        position += len(name) + 1
+    for tag, text in texts:
+        tags.append((tag, position))
+        position += len(text.encode()) + 1
     size = (len(tags) + 2) * struct.calcsize(pair)
     tags += [(5, base + offset + size), (0, 0)]
     return b"".join(struct.pack(pair, *tag) for tag in tags) + strings, size
+
+
+def make_library(
+    soname: str, needed: Sequence[str] = (), *, machine: int = 62, runpath: str | None = None
+) -> bytes:
+    """Return a shared library of this name."""
+    return make_program(
+        soname.encode(),
+        machine=machine,
+        kind=3,
+        entry=0,
+        needed=needed,
+        soname=soname,
+        runpath=runpath,
+    )
 
 
 def applet_tables(applets: Mapping[str, str] = APPLETS, *, places: bool = True) -> bytes:

@@ -19,33 +19,21 @@ from typing import IO, TYPE_CHECKING, Final, NoReturn
 
 import pytest
 
+from rdcompose.qemu.accelerator import choose_accelerator
+from rdcompose.qemu.boards import BOARDS
+from rdcompose.qemu.console import Line
+from rdcompose.qemu.verdict import died_early
 from tests.support.tools import tool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-_TCG: Final = ("-accel", "tcg,thread=multi", "-cpu", "max")
+    from rdcompose.qemu.boards import Board
+
 # Software emulation now and then dies in an interrupt before init has started: that
 # says nothing about an initramfs. Later panics count.
 _ATTEMPTS: Final = 3
-_EARLY_PANIC: Final = re.compile(r"Kernel panic|Fatal exception|BUG: unable to handle")
-_INIT_RUNS: Final = re.compile(r"Run /init as init process|^rdcompose:", re.MULTILINE)
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Board:
-    """A kind of machine, and the console of its first serial port."""
-
-    program: str
-    console: str
-    options: tuple[str, ...]
-
-
-BOARDS: Final = {
-    "amd64": Board("qemu-system-x86_64", "ttyS0", ("-machine", "pc")),
-    "arm64": Board("qemu-system-aarch64", "ttyAMA0", ("-machine", "virt")),
-}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,10 +49,13 @@ class Machine:
 
     def argv(self) -> list[str]:
         """Return the command that runs it."""
-        board = BOARDS[self.architecture]
-        accelerator = ("-accel", "kvm", "-cpu", "host") if _use_kvm(board) else _TCG
+        board = BOARDS[self.architecture][0]
+        name = _accelerator(board)
+        accelerator = ("tcg,thread=multi", "-cpu", board.cpu)
+        if name != "tcg":
+            accelerator = (name, "-cpu", "host")
         return [
-            *(tool(board.program), *board.options, *accelerator, "-smp", "2"),
+            *(tool(board.program), "-machine", board.machine, "-accel", *accelerator, "-smp", "2"),
             *("-m", str(self.memory), "-nodefaults", "-no-reboot", "-display", "none"),
             *("-serial", "stdio", "-kernel", os.fspath(self.kernel)),
             *("-initrd", os.fspath(self.initramfs)),
@@ -86,6 +77,11 @@ def scsi_disk(path: Path, *, kind: str = "raw", snapshot: bool = True) -> tuple[
 def ide_disk(path: Path, *, kind: str = "raw", snapshot: bool = True) -> tuple[str, ...]:
     """Options for a disk on the IDE controller of the machine."""
     return _disk(path, kind, snapshot, "ide-hd")
+
+
+def nvme_disk(path: Path, *, kind: str = "raw", snapshot: bool = True) -> tuple[str, ...]:
+    """Options for a disk that is an NVMe device."""
+    return _disk(path, kind, snapshot, "nvme,serial=1")
 
 
 SCSI_CONTROLLER: Final = ("-device", "virtio-scsi-pci")
@@ -178,7 +174,7 @@ class Guest:
 
     def died_early(self) -> bool:
         """Whether the kernel panicked before init could have had a part in it."""
-        return bool(_EARLY_PANIC.search(self.console)) and not _INIT_RUNS.search(self.console)
+        return died_early([Line(0, text) for text in self.console.splitlines()])
 
 
 @contextlib.contextmanager
@@ -218,25 +214,6 @@ def boot(
 
 
 @functools.cache
-def _use_kvm(board: Board) -> bool:
+def _accelerator(board: Board) -> str:
     choice = os.environ.get("RDCOMPOSE_TEST_ACCEL")
-    if choice is not None:
-        return choice == "kvm"
-    if board.program != "qemu-system-x86_64" or not os.access("/dev/kvm", os.R_OK | os.W_OK):
-        return False
-    # The firmware's first words on its debug port show that the processor really runs.
-    command = [
-        *(tool(board.program), "-accel", "kvm", "-cpu", "host", "-nodefaults"),
-        *("-display", "none", "-chardev", "stdio,id=debug"),
-        *("-device", "isa-debugcon,iobase=0x402,chardev=debug"),
-    ]
-    with subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-    ) as process:
-        assert process.stdout is not None
-        timer = threading.Timer(3, process.kill)
-        timer.start()
-        works = b"SeaBIOS" in process.stdout.readline()
-        timer.cancel()
-        process.kill()
-    return works
+    return choice or choose_accelerator(board, tool(board.program)).name

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from rdcompose.archive.failures import PassingError
-from rdcompose.archive.patience import Patience
+from rdcompose.archive.failures import TransientError
+from rdcompose.archive.retry import Retry
 from rdcompose.errors import FetchError
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ class Trial:
     def __init__(self, *failures: Exception | None, attempts: int = 5) -> None:
         self.pauses: list[float] = []
         self.cancelled = threading.Event()
-        self.patience = Patience(
+        self.retry = Retry(
             attempts=attempts, backoff=0.5, cancelled=self.cancelled, sleep=self.pauses.append
         )
         self._failures: Iterator[Exception | None] = iter(failures)
@@ -33,11 +33,11 @@ class Trial:
         return "done"
 
     def run(self, reached: Callable[[], int] = lambda: 0) -> str:
-        return self.patience.persist(URL, self.attempt, reached)
+        return self.retry.call(URL, self.attempt, reached)
 
 
-def passing(pause: float = 0) -> PassingError:
-    return PassingError("it rains", pause=pause, hint="wait")
+def passing(pause: float = 0) -> TransientError:
+    return TransientError("it rains", pause=pause, hint="wait")
 
 
 def test_what_works_is_not_repeated() -> None:
@@ -113,11 +113,11 @@ def test_cancelling_ends_it() -> None:
 def test_cancelling_ends_a_pause() -> None:
     cancelled = threading.Event()
     # With this pause a test would not end.
-    patience = Patience(attempts=9, backoff=10**6, cancelled=cancelled, sleep=None)
+    retry = Retry(attempts=9, backoff=10**6, cancelled=cancelled, sleep=None)
 
     def attempt() -> None:
         cancelled.set()
         raise passing()
 
     with pytest.raises(FetchError, match="interrupted"):
-        patience.persist(URL, attempt)
+        retry.call(URL, attempt)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rdcompose.archive.answers import content_length, content_range, retry_after
+from rdcompose.archive.headers import content_length, content_range, retry_after
 
 NAMES = ("Content-Range", "Content-Length", "Retry-After", "Date")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from rdcompose.archive.addresses import shown
-from rdcompose.archive.failures import PassingError
+from rdcompose.archive.failures import TransientError
 from rdcompose.errors import FetchError
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ _LONGEST_PAUSE: Final = 60.0
 _PROGRESS: Final = 1 << 18
 
 
-class Patience:
+class Retry:
     """Attempts things until they work.
 
     ``attempts`` is how often in a row something may fail; a failure after progress counts as
@@ -49,7 +49,7 @@ class Patience:
         if self._cancelled.is_set():
             raise FetchError(f"cannot fetch {shown(url)}: interrupted")
 
-    def persist(
+    def call(
         self, url: str, attempt: Callable[[], _T], reached: Callable[[], int] = lambda: 0
     ) -> _T:
         """Return what an attempt returns in the end.
@@ -65,7 +65,7 @@ class Patience:
             count += 1
             try:
                 return attempt()
-            except PassingError as error:
+            except TransientError as error:
                 failures += 1
                 if (now := reached()) >= start + _PROGRESS:
                     start, failures = now, 1
@@ -75,6 +75,6 @@ class Patience:
             self._sleep(min(pause, _LONGEST_PAUSE))
 
 
-def _final(error: PassingError, count: int) -> FetchError:
+def _final(error: TransientError, count: int) -> FetchError:
     attempts = f" ({count} attempts)" if count > 1 else ""
     return FetchError(error.message + attempts, hint=error.hint)

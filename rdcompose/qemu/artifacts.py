@@ -1,0 +1,138 @@
+"""The files of a composition in a directory, found by their names."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+from rdcompose.errors import FormatError, SpecError, UsageError
+from rdcompose.formats.image import read_image
+from rdcompose.kernel.release import ARCHITECTURES, architectures_of_image
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_KERNELS: Final = ("vmlinuz-", "vmlinux-")
+_DISKS: Final = {"qcow2": "qcow2", "squashfs": "raw"}
+_MANIFEST: Final = ("manifest-", ".json")
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Artifacts:
+    """What is booted. ``disk_format`` is QEMU's name of the modules disk's format."""
+
+    directory: Path
+    release: str
+    architecture: str
+    kernel: Path
+    initramfs: Path
+    disk: Path | None
+    disk_format: str = "raw"
+
+
+def find_artifacts(directory: Path, release: str | None) -> Artifacts:
+    """Find the composition of a release; by default the one whose manifest is the newest.
+
+    The architecture is the manifest's, or read from the kernel image.
+
+    :raises SpecError: a part is missing, or the architecture cannot be told.
+    :raises UsageError: it cannot be told which of several is meant.
+    :raises FormatError: the manifest or the kernel image is none.
+    """
+    try:
+        names = sorted(path.name for path in directory.iterdir())
+    except OSError as error:
+        raise SpecError(f"cannot read {directory}: {error.strerror}") from error
+    release = release or _choose(directory, names)
+    kernel = _first(directory, names, [f"{prefix}{release}" for prefix in _KERNELS], "kernel")
+    initramfs = _first(directory, names, [f"initramfs-{release}"], "initramfs")
+    manifest = _manifest(directory / release.join(_MANIFEST))
+    disks = [f"modules-{release}.{suffix}" for suffix in _DISKS]
+    disk = next((directory / name for name in disks if name in names), None)
+    if manifest is not None and manifest.get("disk") is None:
+        # One that is left from an earlier composition says nothing about this one.
+        disk = None
+    elif manifest is not None and disk is None:
+        raise SpecError(
+            f"{directory} has no {' or '.join(disks)}, which the manifest says belongs to it"
+        )
+    return Artifacts(
+        directory=directory,
+        release=release,
+        architecture=_architecture(manifest, kernel),
+        kernel=kernel,
+        initramfs=initramfs,
+        disk=disk,
+        disk_format="raw" if disk is None else _DISKS[disk.suffix[1:]],
+    )
+
+
+def _choose(directory: Path, names: list[str]) -> str:
+    start, end = _MANIFEST
+    releases = [
+        name.removeprefix(start).removesuffix(end)
+        for name in names
+        if name.startswith(start) and name.endswith(end)
+    ]
+    if len(releases) > 1:
+        ages = {r: (directory / r.join(_MANIFEST)).stat().st_mtime_ns for r in releases}
+        newest = max(ages.values())
+        releases = [release for release, age in ages.items() if age == newest]
+    elif not releases:
+        prefix = "initramfs-"
+        releases = [name.removeprefix(prefix) for name in names if name.startswith(prefix)]
+    if not releases:
+        raise SpecError(
+            f"{directory} holds no composition: no manifest-R.json and no initramfs-R",
+            hint="name the directory that rdcompose build wrote to",
+        )
+    if len(releases) > 1:
+        raise UsageError(
+            f"{directory} holds several compositions: {', '.join(releases)}",
+            hint="choose one with --release",
+        )
+    return releases[0]
+
+
+def _first(directory: Path, names: list[str], wanted: list[str], what: str) -> Path:
+    for name in wanted:
+        if name in names:
+            return directory / name
+    have = sorted({name.partition("-")[2] for name in names if name.startswith("initramfs-")})
+    raise SpecError(
+        f"{directory} has no {what} {' or '.join(wanted)}",
+        hint=f"there is an initramfs for {', '.join(have)}" if have else None,
+    )
+
+
+def _manifest(path: Path) -> dict[str, Any] | None:
+    try:
+        data = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise SpecError(f"cannot read {path}: {error.strerror}") from error
+    except ValueError as error:
+        raise FormatError(f"{path} is no JSON: {error}") from error
+    if not isinstance(data, dict):
+        raise FormatError(f"{path} is no manifest")
+    return data
+
+
+def _architecture(manifest: dict[str, Any] | None, kernel: Path) -> str:
+    if manifest is not None:
+        name = manifest.get("architecture")
+        if name not in ARCHITECTURES:
+            raise FormatError(f"the manifest of {kernel.name} names the architecture {name!r}")
+        return str(name)
+    try:
+        image = read_image(kernel.read_bytes())
+    except OSError as error:
+        raise SpecError(f"cannot read {kernel}: {error.strerror}") from error
+    except FormatError as error:
+        raise FormatError(f"{kernel}: {error.message}") from error
+    found = architectures_of_image(image)
+    if not found:
+        raise SpecError(f"{kernel} is for a machine that is not known here")
+    return found[0].name

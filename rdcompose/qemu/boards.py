@@ -1,0 +1,200 @@
+"""The machines of QEMU that Debian's kernels boot on: what each needs on its command line.
+
+References: QEMU's System Emulation User's Guide, "QEMU System Emulator Targets". All but
+microvm, which wants KVM, were tried with the kernel that Debian has for them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Final
+
+from rdcompose.errors import UnsupportedError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Board:
+    """A machine of QEMU.
+
+    ``machine`` is the value of ``-machine``, ``cpu`` the processor under software emulation;
+    both may be empty for QEMU's default. ``disk`` and ``net`` are the devices that disks and
+    a network card are. ``memory`` is in MiB; a board that is a real one has exactly that, and
+    its own number of processors (``fixed``). Such a board needs a device tree of the kernel:
+    ``dtb`` is its file name. ``append`` is what its kernel needs to be told. ``accelerated``:
+    it does not boot under software emulation.
+    """
+
+    name: str
+    program: str
+    package: str
+    console: str
+    machine: str = ""
+    cpu: str = ""
+    disk: str = "virtio-blk-pci"
+    net: str = "virtio-net-pci"
+    memory: int = 512
+    cpus: int = 2
+    fixed: bool = False
+    dtb: str | None = None
+    append: str = ""
+    accelerated: bool = False
+
+    @property
+    def first_disk(self) -> str:
+        """The device that the first disk is for the kernel."""
+        return "/dev/sda" if self.disk == "usb-storage" else "/dev/vda"
+
+
+def _x86(
+    name: str,
+    *,
+    disk: str = "virtio-blk-pci",
+    net: str = "virtio-net-pci",
+    accelerated: bool = False,
+) -> Board:
+    return Board(
+        name=name,
+        program="qemu-system-x86_64",
+        package="qemu-system-x86",
+        console="ttyS0",
+        cpu="max",
+        machine=name,
+        disk=disk,
+        net=net,
+        accelerated=accelerated,
+    )
+
+
+_PC: Final = (
+    _x86("pc"),
+    _x86("q35"),
+    # Its devices are found by ACPI, and then Debian's kernels have no clock but KVM's.
+    _x86("microvm", disk="virtio-blk-device", net="virtio-net-device", accelerated=True),
+)
+
+
+def _raspi(name: str, program: str, dtb: str, *, memory: int, cpus: int, append: str = "") -> Board:
+    return Board(
+        name=name,
+        program=program,
+        package="qemu-system-arm",
+        machine=name,
+        console="ttyAMA0",
+        disk="usb-storage",
+        net="usb-net",
+        memory=memory,
+        cpus=cpus,
+        fixed=True,
+        dtb=dtb,
+        append=append,
+    )
+
+
+# QEMU does not know a register that this driver's start reads, and faults.
+_ZERO: Final = "initcall_blacklist=bcm2835_power_driver_init"
+
+BOARDS: Final[Mapping[str, tuple[Board, ...]]] = {
+    "amd64": _PC,
+    "i386": _PC[:2],
+    "arm64": (
+        Board(
+            name="virt",
+            program="qemu-system-aarch64",
+            package="qemu-system-arm",
+            machine="virt",
+            console="ttyAMA0",
+            # The other algorithm for signed pointers takes most of the emulation's time.
+            cpu="max,pauth-impdef=on",
+            memory=1024,
+        ),
+        _raspi("raspi3b", "qemu-system-aarch64", "bcm2837-rpi-3-b.dtb", memory=1024, cpus=4),
+    ),
+    "armhf": (
+        Board(
+            name="virt",
+            program="qemu-system-arm",
+            package="qemu-system-arm",
+            # A kernel without LPAE does not reach a PCI bus above 4 GiB.
+            machine="virt,highmem=off",
+            console="ttyAMA0",
+            cpu="cortex-a15",
+            memory=1024,
+        ),
+        _raspi("raspi2b", "qemu-system-arm", "bcm2836-rpi-2-b.dtb", memory=1024, cpus=4),
+    ),
+    "armel": (
+        _raspi(
+            "raspi0",
+            "qemu-system-arm",
+            "bcm2835-rpi-zero.dtb",
+            memory=512,
+            cpus=1,
+            append=_ZERO,
+        ),
+        _raspi(
+            "raspi1ap",
+            "qemu-system-arm",
+            "bcm2835-rpi-a-plus.dtb",
+            memory=512,
+            cpus=1,
+            append=_ZERO,
+        ),
+    ),
+    "riscv64": (
+        Board(
+            name="virt",
+            program="qemu-system-riscv64",
+            package="qemu-system-misc",
+            machine="virt",
+            console="ttyS0",
+            memory=1024,
+        ),
+    ),
+    "ppc64el": (
+        Board(
+            name="pseries",
+            program="qemu-system-ppc64",
+            package="qemu-system-ppc",
+            machine="pseries",
+            console="hvc0",
+            memory=1024,
+        ),
+    ),
+    "s390x": (
+        Board(
+            name="s390-ccw-virtio",
+            program="qemu-system-s390x",
+            package="qemu-system-misc",
+            machine="s390-ccw-virtio",
+            console="ttysclp0",
+            # Not disks on the channel subsystem: their order is another at every boot.
+            disk="virtio-blk-pci",
+            net="virtio-net-pci",
+            memory=1024,
+        ),
+    ),
+}
+
+
+def find_board(architecture: str, machine: str | None) -> Board:
+    """Return the board that a name of ``--machine`` means, or the architecture's first.
+
+    :raises UnsupportedError: no machine is known for this architecture.
+    :raises UsageError: the architecture has no such machine.
+    """
+    boards = BOARDS.get(architecture)
+    if boards is None:
+        raise UnsupportedError(
+            f"no machine of QEMU is known here for {architecture}",
+            hint=f"there are machines for {', '.join(sorted(BOARDS))}",
+        )
+    if machine is None:
+        return boards[0]
+    for board in boards:
+        if board.name == machine:
+            return board
+    names = ", ".join(board.name for board in boards)
+    raise UsageError(f"{architecture} has no machine {machine!r}", hint=f"it has {names}")

@@ -1,0 +1,101 @@
+"""The command line of QEMU for a machine: nothing is run here."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import os
+from typing import TYPE_CHECKING, Final
+
+from rdcompose.qemu.accelerator import SOFTWARE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from rdcompose.qemu.boards import Board
+
+_QCOW2: Final = b"QFI\xfb"
+
+
+class Access(enum.Enum):
+    """What becomes of what the guest writes to a disk."""
+
+    READ_ONLY = "readonly=on"
+    SNAPSHOT = "snapshot=on"
+    WRITABLE = "snapshot=off"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Disk:
+    """An image; ``name`` tells it apart on the command line, ``form`` is QEMU's format."""
+
+    name: str
+    path: Path
+    form: str
+    access: Access
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """A machine and all that is attached to it.
+
+    ``append`` is the kernel command line without the console. With ``monitor`` the serial
+    port is shared with QEMU's monitor: Ctrl-A X ends it, Ctrl-C goes to the guest.
+    """
+
+    board: Board
+    accelerator: str
+    kernel: Path
+    initramfs: Path
+    append: str
+    disks: tuple[Disk, ...]
+    memory: int
+    cpus: int
+    network: bool
+    monitor: bool
+    dtb: Path | None = None
+
+    def command_line(self) -> str:
+        """Return the kernel command line."""
+        words = (f"console={self.board.console}", self.board.append, self.append)
+        return " ".join(word for word in words if word)
+
+    def argv(self, program: str) -> list[str]:
+        """Return the command that runs it."""
+        board = self.board
+        command = [program, "-machine", board.machine]
+        if self.accelerator == SOFTWARE:
+            command += ["-accel", "tcg,thread=multi" if self.cpus > 1 else "tcg"]
+            command += ["-cpu", board.cpu] if board.cpu else []
+        else:
+            command += ["-accel", self.accelerator, "-cpu", "host"]
+        command += ["-smp", str(self.cpus), "-m", str(self.memory)]
+        command += ["-nodefaults", "-no-reboot", "-display", "none"]
+        command += ["-serial", "mon:stdio" if self.monitor else "stdio"]
+        command += ["-kernel", _path(self.kernel), "-initrd", _path(self.initramfs)]
+        command += ["-dtb", _path(self.dtb)] if self.dtb is not None else []
+        command += ["-append", self.command_line()]
+        for disk in self.disks:
+            command += self._disk(disk)
+        if self.network:
+            command += ["-netdev", "user,id=net", "-device", f"{board.net},netdev=net"]
+        return command
+
+    def _disk(self, disk: Disk) -> Iterator[str]:
+        # A comma in a path would end the option.
+        path = _path(disk.path).replace(",", ",,")
+        yield "-drive"
+        yield f"if=none,id={disk.name},format={disk.form},{disk.access.value},file={path}"
+        yield "-device"
+        yield f"{self.board.disk},drive={disk.name}"
+
+
+def image_format(start: bytes) -> str:
+    """QEMU's name of the format of a disk image that starts with these bytes."""
+    return "qcow2" if start.startswith(_QCOW2) else "raw"
+
+
+def _path(path: Path) -> str:
+    # QEMU takes what stands before a colon in a relative path as a protocol.
+    return os.fspath(path.absolute())
