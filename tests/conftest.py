@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 
 import pytest
 from hypothesis import settings
@@ -11,6 +12,13 @@ from hypothesis import settings
 # CI tries the same examples every time, so that a red run can be repeated.
 settings.register_profile("rdcompose", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("rdcompose")
+
+# What a shell starts in the background, or nohup(1), ignores signals that tests send, and
+# hands that on to every program they start.
+for _number in (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        _default = signal.default_int_handler if _number == signal.SIGINT else signal.SIG_DFL
+        signal.signal(_number, _default)
 
 
 @pytest.fixture(autouse=True)

@@ -164,8 +164,13 @@ def test_console_is_for_a_person(built: Composition) -> None:
             expect(b"/ # ")
             os.write(keyboard, b"modprobe dummy && grep -c ^dummy /proc/modules\r")
             expect(b"\n1\r\n")
-            # The guest's, not the command's: then QEMU's own.
-            os.write(keyboard, b"sleep 1000\r\x03echo inter''rupted\r")
+            # The interrupt is the guest's, and not before its shell has stopped editing a line,
+            # where it would be a character like others. Then QEMU's own.
+            os.write(keyboard, b"echo sle''eps; sleep 1000\r")
+            expect(b"sleeps")
+            os.write(keyboard, b"\x03")
+            expect(b"/ # ")
+            os.write(keyboard, b"echo inter''rupted\r")
             expect(b"interrupted")
             os.write(keyboard, b"\x01x")
             assert process.wait(60) == 0
