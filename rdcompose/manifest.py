@@ -21,8 +21,14 @@ if TYPE_CHECKING:
 SCHEMA: Final = 1
 
 
-def manifest(plan: Plan, outputs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the manifest as JSON-ready data; ``outputs`` are name, size and SHA-256."""
+def manifest(
+    plan: Plan, outputs: Sequence[Mapping[str, Any]], sizes: Mapping[str, int]
+) -> dict[str, Any]:
+    """Return the manifest as JSON-ready data.
+
+    ``outputs`` are name, size and SHA-256; ``sizes`` are those of the initramfs's segments, in
+    bytes.
+    """
     selection = plan.selection
     return {
         "schema": SCHEMA,
@@ -34,6 +40,14 @@ def manifest(plan: Plan, outputs: Sequence[Mapping[str, Any]]) -> dict[str, Any]
         "inputs": [_input(item) for item in plan.inputs],
         "initramfs": {
             "compression": str(plan.compression),
+            "segments": [
+                {
+                    "name": segment.name,
+                    "compression": str(segment.compression),
+                    "size": sizes[segment.name],
+                }
+                for segment in plan.segments
+            ],
             "modules": [
                 {"name": name, "path": plan.module_paths[name], "why": str(reason)}
                 for name, reason in ((n, selection.reasons[n]) for n in selection.ramdisk)

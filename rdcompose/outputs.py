@@ -61,9 +61,9 @@ def write_outputs(plan: Plan, directory: Path, *, threads: int) -> Result:
     :raises OutputError: a file cannot be written; the directory is as it was.
     """
     with Publication(directory) as publication:
-        outputs = _run(publication, plan, threads)
+        outputs, sizes = _run(publication, plan, threads)
         outputs.sort(key=lambda output: output.name)
-        data = manifest(plan, [dataclasses.asdict(output) for output in outputs])
+        data = manifest(plan, [dataclasses.asdict(output) for output in outputs], sizes)
         name = f"manifest-{plan.release}.json"
         outputs.append(_put(publication, name, lambda out: _write(out, to_json(data))))
         with publication.locked():
@@ -105,11 +105,13 @@ def _stale(directory: Path, release: str, outputs: Iterable[Output]) -> set[str]
     return known & written - {output.name for output in outputs}
 
 
-def _run(publication: Publication, plan: Plan, threads: int) -> list[Output]:
+def _run(publication: Publication, plan: Plan, threads: int) -> tuple[list[Output], dict[str, int]]:
+    """Write the files; returns also the sizes of the initramfs's segments, by their names."""
     names = _names(plan)
+    sizes: dict[str, int] = {}
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="initramfs") as beside:
         initramfs = beside.submit(
-            _put, publication, names["initramfs"], lambda out: _write_initramfs(out, plan)
+            _put, publication, names["initramfs"], lambda out: _write_initramfs(out, plan, sizes)
         )
         # The longest job runs in this thread, where an interrupt arrives.
         outputs = []
@@ -121,7 +123,7 @@ def _run(publication: Publication, plan: Plan, threads: int) -> list[Output]:
         outputs.append(_put(publication, names["image"], lambda out: _write(out, plan.image)))
         outputs.append(_put(publication, names["config"], lambda out: _write(out, plan.config)))
         outputs.append(initramfs.result())
-    return outputs
+    return outputs, sizes
 
 
 def _put(publication: Publication, name: str, write: Callable[[BinaryIO], None]) -> Output:
@@ -138,8 +140,13 @@ def _write(out: BinaryIO, data: bytes) -> None:
     out.write(data)
 
 
-def _write_initramfs(out: BinaryIO, plan: Plan) -> None:
-    out.write(initramfs_bytes(plan.initramfs, plan.compression, mtime=plan.timestamp))
+def _write_initramfs(out: BinaryIO, plan: Plan, sizes: dict[str, int]) -> None:
+    # A plain segment ends at a multiple of 512, and a packed one is the last: the kernel wants
+    # plain ones at multiples of four, and nothing may follow what lz4 packed.
+    for segment in plan.segments:
+        data = initramfs_bytes(segment.tree, segment.compression, mtime=plan.timestamp)
+        out.write(data)
+        sizes[segment.name] = len(data)
 
 
 def _write_disk(out: BinaryIO, plan: Plan, disk: DiskPlan, threads: int) -> None:

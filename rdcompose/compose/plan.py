@@ -16,6 +16,7 @@ from rdcompose.compose.profile import Profile, load_profile
 from rdcompose.compose.spec import Codec, ComposeSpec, DiskFormat, DiskMode
 from rdcompose.compose.userspace import load_programs, load_userspace
 from rdcompose.kernel.selection import Selection, select
+from rdcompose.tree import Tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from rdcompose.kernel.moduletree import ModuleTree
     from rdcompose.kernel.package import KernelPackage
     from rdcompose.kernel.release import Architecture
-    from rdcompose.tree import Tree
 
 # What the init script needs to lay the modules disk into the root (docs/boot.md).
 _DISK_MODULES: Final = {
@@ -51,9 +51,19 @@ class DiskPlan:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Segment:
+    """A part of the initramfs with a name of its own in the manifest."""
+
+    name: str
+    tree: Tree
+    compression: Codec
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """Everything that will be written, decided.
 
+    ``early`` is what the kernel reads before it can unpack anything, empty where there is none.
     ``disk`` is ``None`` where there is none; ``timestamp`` is the time of every file
     inside the outputs, in seconds since 1970; ``module_paths`` has the path below
     ``lib/modules/R`` of each module by its name; ``added`` are programs that are not static,
@@ -65,6 +75,7 @@ class Plan:
     image_name: str
     image: bytes
     config: bytes
+    early: Tree
     initramfs: Tree
     compression: Codec
     disk: DiskPlan | None
@@ -75,6 +86,13 @@ class Plan:
     options: Mapping[str, str]
     inputs: tuple[Input, ...]
     notes: tuple[str, ...]
+
+    @property
+    def segments(self) -> tuple[Segment, ...]:
+        """The segments of the initramfs, in their order."""
+        early = Segment(name="early", tree=self.early, compression=Codec("none"))
+        main = Segment(name="main", tree=self.initramfs, compression=self.compression)
+        return (early, main) if len(self.early) else (main,)
 
 
 def make_plan(package: KernelPackage, kernel: Iterable[Input], spec: ComposeSpec) -> Plan:
@@ -109,6 +127,7 @@ def make_plan(package: KernelPackage, kernel: Iterable[Input], spec: ComposeSpec
         image_name=package.image_name,
         image=package.image,
         config=package.config_text,
+        early=Tree(),
         initramfs=userspace.tree,
         compression=compression,
         disk=disk,

@@ -304,6 +304,13 @@ def test_the_manifest_tells_inputs_choices_and_outputs(shop: Workshop) -> None:
         "virtio_blk": "listed: 'drivers/block/virtio_blk.ko' in lists/modules.ramfs:1",
         "virtio_ring": "dependency of virtio_blk",
     }
+    assert initramfs["segments"] == [
+        {
+            "name": "main",
+            "compression": initramfs["compression"],
+            "size": len(listing[f"initramfs-{RELEASE}"]),
+        }
+    ]
     assert data["outputs"] == [
         {
             "name": name,
