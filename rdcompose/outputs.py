@@ -22,7 +22,7 @@ from rdcompose.manifest import checksum_line, manifest, to_json
 from rdcompose.publish import Publication
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterable
+    from collections.abc import Callable, Container, Iterable, Sequence
     from pathlib import Path
 
     from rdcompose.compose.plan import DiskPlan, Plan
@@ -51,8 +51,8 @@ class Result:
     manifest: dict[str, Any]
 
 
-def write_outputs(plan: Plan, directory: Path, *, threads: int) -> Result:
-    """Write every file of a composition into a directory.
+def write_outputs(plans: Sequence[Plan], directory: Path, *, threads: int) -> tuple[Result, ...]:
+    """Write every file of some compositions into a directory; one result for each.
 
     Files of an earlier composition of the same release are replaced, and removed where
     this one has none, so that no two that do not fit stand side by side. Other files
@@ -61,16 +61,27 @@ def write_outputs(plan: Plan, directory: Path, *, threads: int) -> Result:
     :raises OutputError: a file cannot be written; the directory is as it was.
     """
     with Publication(directory) as publication:
-        outputs, sizes = _run(publication, plan, threads)
-        outputs.sort(key=lambda output: output.name)
-        data = manifest(plan, [dataclasses.asdict(output) for output in outputs], sizes)
-        name = f"manifest-{plan.release}.json"
-        outputs.append(_put(publication, name, lambda out: _write(out, to_json(data))))
+        results = [_write_files(publication, plan, threads) for plan in plans]
         with publication.locked():
-            stale = _stale(directory, plan.release, outputs)
-            sums = _checksums(directory, outputs, without=stale)
-            outputs.append(_put(publication, CHECKSUMS, lambda out: _write(out, sums)))
+            stale: set[str] = set()
+            for plan, result in zip(plans, results, strict=True):
+                stale |= _stale(directory, plan.release, result.outputs)
+            written = [output for result in results for output in result.outputs]
+            sums = _checksums(directory, written, without=stale)
+            checksums = _put(publication, CHECKSUMS, lambda out: _write(out, sums))
             publication.publish(remove=sorted(stale))
+    return tuple(
+        dataclasses.replace(result, outputs=(*result.outputs, checksums)) for result in results
+    )
+
+
+def _write_files(publication: Publication, plan: Plan, threads: int) -> Result:
+    """Write the files of one composition, the manifest last."""
+    outputs, sizes = _run(publication, plan, threads)
+    outputs.sort(key=lambda output: output.name)
+    data = manifest(plan, [dataclasses.asdict(output) for output in outputs], sizes)
+    name = f"manifest-{plan.release}.json"
+    outputs.append(_put(publication, name, lambda out: _write(out, to_json(data))))
     return Result(outputs=tuple(outputs), manifest=data)
 
 

@@ -51,7 +51,7 @@ def build(arguments: argparse.Namespace) -> int:
         plan = make_plan(package, kernel, spec)
         if lock is not None:
             lock.check(plan.inputs)
-        result = write_outputs(plan, arguments.output, threads=arguments.threads)
+        (result,) = write_outputs([plan], arguments.output, threads=arguments.threads)
     if arguments.json:
         print(json.dumps(_summary(result, arguments.output), indent=2, ensure_ascii=False))
     elif not arguments.quiet:
