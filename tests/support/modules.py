@@ -26,6 +26,7 @@ _SHN_ABS: Final = 0xFFF1
 
 SIGNATURE_MARKER: Final = b"~Module signature appended~\n"
 
+VersionForm = Literal["records", "extended", "chained"]
 Modinfo = Mapping[str, str] | Iterable[tuple[str, str] | str]
 
 
@@ -43,12 +44,13 @@ class Section:
 
 def make_ko(
     modinfo: Modinfo = (),
-    exports: Iterable[str] = (),
+    exports: Iterable[str] | Mapping[str, int] = (),
     imports: Iterable[str] = (),
     *,
     weak_imports: Iterable[str] = (),
-    versions: Iterable[str] = (),
-    crcs: bool = True,
+    versions: Iterable[str] | Mapping[str, int] = (),
+    version_form: VersionForm = "records",
+    crcs: bool | Literal["section"] = True,
     bits: int = 64,
     byteorder: Literal["little", "big"] = "little",
     machine: int = EM_X86_64,
@@ -59,24 +61,33 @@ def make_ko(
     """Return a module file.
 
     ``modinfo`` is a mapping, pairs, or ``"key=value"`` texts, in file order. Exported
-    symbols get a ``__crc_`` symbol each unless ``crcs`` is off, imports become
-    undefined symbols, ``versions`` names entries of ``__versions``. ``signature``
+    symbols get a ``__crc_`` symbol each unless ``crcs`` is off, in a section of their own
+    for ``section``; imports become undefined symbols, ``versions`` are what the module was
+    built against. CRCs that are not given follow from the names. ``signature``
     appends a signature of these bytes with its trailer; ``padding`` adds that many
     bytes of ``.text``, so that modules differ in size and content.
     """
     order: Literal["<", ">"] = "<" if byteorder == "little" else ">"
-    exported = tuple(exports)
+    exported = with_crcs(exports)
     symbols: list[tuple[str, int, int, int]] = []  # name, bind, section, value
-    if crcs:
-        symbols += [("__crc_" + name, _STB_GLOBAL, _SHN_ABS, _crc(name)) for name in exported]
+    table = b""
+    if crcs == "section":
+        table = b"".join(struct.pack(order + "I", crc) for crc in exported.values())
+        # The section is the first one.
+        symbols += [
+            ("__crc_" + name, _STB_GLOBAL, 1, 4 * number) for number, name in enumerate(exported)
+        ]
+    elif crcs:
+        symbols += [("__crc_" + name, _STB_GLOBAL, _SHN_ABS, crc) for name, crc in exported.items()]
     symbols += [(name, _STB_GLOBAL, 0, 0) for name in imports]
     symbols += [(name, _STB_WEAK, 0, 0) for name in weak_imports]
     symtab, strtab = _symbol_table(symbols, bits, order)
     sections = [
+        Section("__kcrctab", table),
         Section(".text", b"\x90" * padding),
         Section(".modinfo", b"".join(f"{line}\0".encode() for line in _lines(modinfo))),
         Section("__ksymtab_strings", b"".join(name.encode() + b"\0" for name in exported)),
-        Section("__versions", _versions(versions, bits, order)),
+        *_versions(with_crcs(versions), version_form, bits, order),
     ]
     sections = [section for section in sections if section.data]
     symbol_size = 24 if bits == 64 else 16
@@ -126,8 +137,11 @@ def make_elf(
     return header + bytes(body) + bytes(headers)
 
 
-def _crc(name: str) -> int:
-    return zlib.crc32(name.encode())
+def with_crcs(symbols: Iterable[str] | Mapping[str, int]) -> dict[str, int]:
+    """Return symbols with their CRCs; those that have none get one by their names."""
+    if isinstance(symbols, Mapping):
+        return dict(symbols)
+    return {name: zlib.crc32(name.encode()) for name in symbols}
 
 
 def _lines(modinfo: Modinfo) -> list[str]:
@@ -158,6 +172,17 @@ def _symbol_table(
     return bytes(out), strtab
 
 
-def _versions(names: Iterable[str], bits: int, order: str) -> bytes:
+def _versions(
+    versions: Mapping[str, int], form: VersionForm, bits: int, order: str
+) -> list[Section]:
+    if form == "extended":
+        crcs = struct.pack(f"{order}{len(versions)}I", *versions.values())
+        names = b"".join(name.encode() + b"\0" for name in versions)
+        return [Section("__version_ext_crcs", crcs), Section("__version_ext_names", names)]
+    if form == "chained":
+        rows = [(crc, name.encode() + bytes(4 - len(name) % 4)) for name, crc in versions.items()]
+        chain = [struct.pack(order + "II", 8 + len(name), crc) + name for crc, name in rows]
+        return [Section("__versions", b"".join(chain) + bytes(9))]
     record = struct.Struct(order + ("Q56s" if bits == 64 else "I60s"))
-    return b"".join(record.pack(_crc(name), name.encode()) for name in names)
+    data = b"".join(record.pack(crc, name.encode()) for name, crc in versions.items())
+    return [Section("__versions", data)]
