@@ -35,7 +35,8 @@ class Composition:
             architecture=self.architecture,
             kernel=self.directory / f"vmlinuz-{self.release}",
             initramfs=self.directory / f"initramfs-{self.release}",
-            append=append,
+            # The kernel's own messages would cut those of init into pieces on a serial line.
+            append=f"loglevel=4 {append}",
             devices=tuple(word for device in devices for word in device),
             memory=memory,
         )

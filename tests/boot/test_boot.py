@@ -156,7 +156,7 @@ def test_root_is_found_where_the_modules_disk_took_its_name(
     disks = [scsi_disk(built.disk, kind="qcow2"), scsi_disk(root)]
     if first == "root":
         disks.reverse()
-    append = "root=/dev/sda rw -- /dev/sda /dev/sdb"
+    append = "loglevel=6 root=/dev/sda rw -- /dev/sda /dev/sdb"
     console = boot(built.machine(append, SCSI_CONTROLLER, *disks))
     sectors = re.search(r"\[sda\] (\d+) 512-byte", console)
     assert sectors is not None
