@@ -19,7 +19,8 @@ from rdcompose.compose.spec import ComposeSpec
 from rdcompose.formats.compression import compress
 from rdcompose.formats.cpio import write_newc
 from rdcompose.formats.squashfs.writer import write_squashfs
-from rdcompose.kernel.package import read_packages
+from rdcompose.kernel.package import read_kernels
+from rdcompose.kernel.source import DebSource
 from tests.support.kernels import package
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def main() -> None:
         e2fsck=InputFile(path=package(options.suite, options.arch, "e2fsck-static")),
     )
     with deb.open("rb") as stream:
-        kernel = read_packages([stream])
+        (kernel,) = read_kernels([DebSource(stream)])
     source = Input(role="kernel", file=deb.name, sha256="", source="")
     plan = make_plan(kernel, [source], spec)
     print(f"{kernel.release}, {platform.machine()}, Python {platform.python_version()}")

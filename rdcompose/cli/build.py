@@ -22,7 +22,8 @@ from rdcompose.compose.spec import Codec, ComposeSpec, DiskFormat, DiskMode
 from rdcompose.errors import RdcomposeError, SpecError, UsageError
 from rdcompose.formats.compression import parse_compression
 from rdcompose.formats.squashfs import compressors
-from rdcompose.kernel.package import KernelPackage, read_packages
+from rdcompose.kernel.package import KernelPackage, read_kernels
+from rdcompose.kernel.source import DebSource
 from rdcompose.outputs import Result, write_outputs
 
 if TYPE_CHECKING:
@@ -126,7 +127,8 @@ def _read_kernel(
             beside = stack.enter_context(ThreadPoolExecutor(1))
             advance = stack.enter_context(progress(f"reading {files[0].path.name}", shown=shown))
             digests = beside.submit(_digests, again)
-            package = read_packages(streams, threads=threads, progress=advance)
+            sources = [DebSource(stream, threads=threads) for stream in streams]
+            (package,) = read_kernels(sources, threads=threads, progress=advance)
             found = digests.result()
     except OSError as error:
         where = error.filename or names

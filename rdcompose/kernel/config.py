@@ -132,9 +132,10 @@ class KernelConfig:
         # A salt may be anything; one that starts with a version is a release.
         if _NUMBERS.match(salt) and salt != release:
             return f"it is of the release {salt}"
-        return None if architecture is None else self._wrong_machine(architecture)
+        return None if architecture is None else self.wrong_machine(architecture)
 
-    def _wrong_machine(self, architecture: Architecture) -> str | None:
+    def wrong_machine(self, architecture: Architecture) -> str | None:
+        """Say why this cannot be a configuration for an architecture, or ``None``."""
         word = self.architecture_word
         if word is not None and word not in architecture.config_words:
             return f"it is for the kernel architecture {word!r}, not {architecture.name}"

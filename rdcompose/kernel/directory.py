@@ -19,7 +19,7 @@ from rdcompose.kernel.moduletree import (
 from rdcompose.kernel.release import check_release
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Container, Iterator
 
 
 def read_module_directory(
@@ -39,15 +39,15 @@ def read_module_directory(
     newest = 0
     try:
         with ModuleIntake(threads=threads) as intake:
-            for inner, path in _module_files(directory):
+            for inner, path in module_files(directory, SHIPPED_FILES):
                 newest = max(newest, int(path.stat().st_mtime))
                 if inner in SHIPPED_FILES:
                     files[inner] = path.read_bytes()
                 elif path.stat().st_size > MAX_MODULE:
                     raise FormatError(f"the module {path} is too large to be one")
                 else:
-                    intake.add(inner, path.read_bytes())
-            modules = intake.modules()
+                    intake.add(release, inner, path.read_bytes())
+            modules = intake.modules(release)
     except OSError as error:
         where = error.filename or directory
         raise SpecError(f"cannot read the modules in {where}: {error.strerror}") from error
@@ -57,14 +57,19 @@ def read_module_directory(
     return ModuleTree(release=release, modules=modules, files=files), newest
 
 
-def _module_files(directory: Path) -> Iterator[tuple[str, Path]]:
-    """Yield the regular files that matter, with their paths below the directory."""
-    for base, names, files in os.walk(directory, onerror=_refuse):
-        names.sort()
+def module_files(directory: Path, names: Container[str]) -> Iterator[tuple[str, Path]]:
+    """Yield modules and the files of some names, with their paths below the directory.
+
+    Symbolic links are passed over: ``build`` and ``source`` are such.
+
+    :raises OSError: a directory cannot be read.
+    """
+    for base, below, files in os.walk(directory, onerror=_refuse):
+        below.sort()
         for name in sorted(files):
             path = Path(base, name)
             inner = path.relative_to(directory).as_posix()
-            wanted = inner in SHIPPED_FILES or plain_module_path(inner) is not None
+            wanted = inner in names or plain_module_path(inner) is not None
             if wanted and stat.S_ISREG(path.lstat().st_mode):
                 yield inner, path
 

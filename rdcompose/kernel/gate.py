@@ -9,15 +9,22 @@ load long after the boot.
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Final
 
 from rdcompose.errors import ReleaseError
+from rdcompose.kernel.release import machine_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from rdcompose.kernel.module import Module
+    from rdcompose.kernel.release import Architecture
 
+# What a package with a part of a kernel is called, in front of the release.
+_PACKAGE: Final = re.compile(
+    r"linux-(?:image-unsigned|image|binary|base|modules-extra|modules)-(\d.*?)(?:-unsigned)?"
+)
 # As many offending files as fit a message that is still read.
 _SHOWN = 3
 
@@ -48,6 +55,33 @@ def check_claims(claims: Sequence[Claim]) -> str:
                 hint=_HINT,
             )
     return first.release
+
+
+def package_release(package: str, release: str) -> str | None:
+    """Return the release that a package's name tells; ``None`` if it tells none.
+
+    Names of packages are in lower case and without ``_``: that of ``release`` tells it.
+    """
+    found = _PACKAGE.fullmatch(package)
+    if found is None:
+        return None  # other distributions have names of their own
+    same = found[1].lower() == release.lower().replace("_", "-")
+    return release if same else found[1]
+
+
+def check_machine(architecture: Architecture, modules: Iterable[Module]) -> None:
+    """Check that every module is for the machine of the kernel.
+
+    :raises ReleaseError: names the first that is for another one.
+    """
+    wanted = (architecture.elf_machine, architecture.bits, architecture.byteorder)
+    for module in modules:
+        elf = module.elf
+        if (elf.machine, elf.bits, elf.byteorder) != wanted:
+            raise ReleaseError(
+                f"the kernel is for {architecture.description}, but the module {module.path} "
+                f"is for {machine_name(elf.machine, elf.bits, elf.byteorder)}"
+            )
 
 
 def check_modules(release: str, modules: Iterable[Module]) -> None:

@@ -28,6 +28,17 @@ if TYPE_CHECKING:
 SHIPPED_FILES: Final = frozenset(
     {"modules.order", "modules.builtin", "modules.builtin.modinfo", "modules.builtin.ranges"}
 )
+# The text files that depmod makes of the modules (``depfiles`` in kmod's tools/depmod.c).
+INDEX_FILES: Final = frozenset(
+    {
+        "modules.alias",
+        "modules.dep",
+        "modules.devname",
+        "modules.softdep",
+        "modules.symbols",
+        "modules.weakdep",
+    }
+)
 # The largest modules there are, with debugging information, stay below this.
 MAX_MODULE: Final = 1 << 29
 # What may wait to be parsed: bounds the memory whatever the size of the package.
@@ -49,12 +60,14 @@ def plain_module_path(path: str) -> str | None:
 class ModuleTree:
     """All modules of one release, in byte order of their paths, and what describes them.
 
-    ``files`` holds the :data:`SHIPPED_FILES` that are there, by name.
+    ``files`` holds the :data:`SHIPPED_FILES` that are there, by name, and ``indexes`` the
+    :data:`INDEX_FILES`. The latter are only compared with what is made anew.
     """
 
     release: str
     modules: tuple[Module, ...]
     files: Mapping[str, bytes]
+    indexes: Mapping[str, bytes] = dataclasses.field(default_factory=dict)
 
     @property
     def order(self) -> tuple[str, ...]:
@@ -79,12 +92,13 @@ class ModuleTree:
 class ModuleIntake:
     """Takes module files one by one, in any number of threads' time, and parses them.
 
-    A context manager: leaving it, also by an error, ends the threads.
+    They can be of several releases. A context manager: leaving it, also by an error, ends
+    the threads.
     """
 
     def __init__(self, *, threads: int) -> None:
         self._pool = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="modules")
-        self._futures: dict[str, Future[Module]] = {}
+        self._futures: dict[str, dict[str, Future[Module]]] = {}
         self._waiting = 0
         self._changed = threading.Condition()
 
@@ -99,7 +113,7 @@ class ModuleIntake:
     ) -> None:
         self._pool.shutdown(wait=True, cancel_futures=True)
 
-    def add(self, path: str, data: bytes) -> None:
+    def add(self, release: str, path: str, data: bytes) -> None:
         """Take the file at ``path`` below ``lib/modules/R``, compressed or not.
 
         Waits while too much is unparsed already.
@@ -108,7 +122,8 @@ class ModuleIntake:
         """
         plain = plain_module_path(path)
         assert plain is not None
-        if plain in self._futures:
+        futures = self._futures.setdefault(release, {})
+        if plain in futures:
             raise FormatError(f"the module {plain} is there twice, the second time as {path}")
         size = len(data)
         with self._changed:
@@ -117,20 +132,21 @@ class ModuleIntake:
             self._waiting += size
         future = self._pool.submit(_parse, path, plain, data)
         future.add_done_callback(lambda _: self._done(size))
-        self._futures[plain] = future
+        futures[plain] = future
 
     def _done(self, size: int) -> None:
         with self._changed:
             self._waiting -= size
             self._changed.notify()
 
-    def modules(self) -> tuple[Module, ...]:
-        """Wait for all that was taken and return it in byte order of the paths.
+    def modules(self, release: str) -> tuple[Module, ...]:
+        """Wait for all that was taken of a release, and return it in byte order of the paths.
 
         :raises FormatError: a file is damaged or no module; the first by path.
         """
-        paths = sorted(self._futures, key=encode_name)
-        return tuple(self._futures[path].result() for path in paths)
+        futures = self._futures.get(release, {})
+        paths = sorted(futures, key=encode_name)
+        return tuple(futures[path].result() for path in paths)
 
 
 def _parse(path: str, plain: str, data: bytes) -> Module:

@@ -17,7 +17,8 @@ from rdcompose.cli.main import main
 from rdcompose.formats.compression import BY_NAME, decompress
 from rdcompose.formats.cpio import read_newc
 from rdcompose.formats.squashfs.compressors import find
-from rdcompose.kernel.package import read_packages
+from rdcompose.kernel.package import read_kernels
+from rdcompose.kernel.source import DebSource
 from tests.support.debs import make_deb, make_tar
 from tests.support.disks import QCOW2_DATA, disk_files
 from tests.support.dump import digest, dump
@@ -355,7 +356,8 @@ def test_the_time_comes_from_the_package_or_the_environment(
 ) -> None:
     shop.build()
     with (shop.path / "kernel.deb").open("rb") as stream:
-        assert shop.manifest()["timestamp"] == read_packages([stream]).timestamp
+        (kernel,) = read_kernels([DebSource(stream)])
+    assert shop.manifest()["timestamp"] == kernel.timestamp
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
     shop.build()
     assert shop.manifest()["timestamp"] == 1_700_000_000

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from rdcompose.errors import FormatError, RdcomposeError, ReleaseError, SpecError, UnsupportedError
-from rdcompose.kernel.package import KernelPackage, read_packages
+from rdcompose.kernel.package import KernelPackage, read_kernels
+from rdcompose.kernel.source import DebSource
 from rdcompose.tree import read_all
 from tests.support.debs import Content, hard_link, make_deb
 from tests.support.images import make_bzimage, make_zimage
@@ -30,7 +31,8 @@ MODULAR = [line.partition("=")[0] for line in CONFIG.splitlines() if line.endswi
 
 
 def read(data: bytes) -> KernelPackage:
-    return read_packages([io.BytesIO(data)])
+    (kernel,) = read_kernels([DebSource(io.BytesIO(data))])
+    return kernel
 
 
 def summary(package: KernelPackage) -> dict[str, bytes]:
@@ -75,7 +77,8 @@ def test_layouts_and_compressions(root: str, suffix: str) -> None:
 def test_progress_comes_to_its_end() -> None:
     data = kernel_deb()
     seen: list[tuple[int, int]] = []
-    read_packages([io.BytesIO(data)], progress=lambda done, total: seen.append((done, total)))
+    source = DebSource(io.BytesIO(data))
+    read_kernels([source], progress=lambda done, total: seen.append((done, total)))
     assert {total for _, total in seen} == {len(data)}
     assert [done for done, _ in seen] == sorted(done for done, _ in seen)
 
@@ -145,8 +148,11 @@ WRONG: dict[str, tuple[bytes, type[RdcomposeError], str]] = {
     ),
     "two kernels": (
         kernel_deb({**sample_files(), f"boot/vmlinuz-{OTHER}": make_bzimage(OTHER)}),
-        UnsupportedError,
-        f"linux-image-{RELEASE} holds several kernels: vmlinuz-{RELEASE}, vmlinuz-{OTHER}",
+        ReleaseError,
+        (
+            f"the kernel file boot/vmlinuz-{OTHER} is of {OTHER}, "
+            f"but the package linux-image-{RELEASE} is of {RELEASE}"
+        ),
     ),
     "the package is of another release": (
         kernel_deb(package=f"linux-image-{OTHER}"),
@@ -240,8 +246,8 @@ WRONG: dict[str, tuple[bytes, type[RdcomposeError], str]] = {
         ),
         ReleaseError,
         (
-            "boot/config-6.1.0-7-cloud-amd64 is not of this kernel: "
-            "it is for the kernel architecture 'x86', not arm64"
+            f"the package linux-image-{RELEASE} is for arm64 (64-bit AArch64), but the kernel in "
+            "it is a x86 bzImage for amd64 (64-bit x86-64)"
         ),
     ),
     "a kernel for another architecture": (

@@ -14,8 +14,9 @@ from rdcompose.compose.profile import load_profile, profile_names
 from rdcompose.kernel.depmod import Depmod
 from rdcompose.kernel.modlist import Include, ListEntry, parse_autoload, parse_modules
 from rdcompose.kernel.modmatch import ModuleIndex
-from rdcompose.kernel.package import read_packages
+from rdcompose.kernel.package import read_kernels
 from rdcompose.kernel.selection import Selection, select
+from rdcompose.kernel.source import DebSource
 from tests.support.kernels import KERNELS, package
 
 pytestmark = pytest.mark.reference
@@ -58,7 +59,8 @@ class Seen:
 @functools.cache
 def seen(kernel: Kernel) -> Seen:
     with package(*kernel).open("rb") as stream:
-        tree = read_packages([stream]).tree
+        (found,) = read_kernels([DebSource(stream)])
+    tree = found.tree
     depmod = Depmod(
         tree.modules,
         order=tree.order,
