@@ -41,7 +41,7 @@ _COPIED: Final = 1 << 63
 # magic, version, backing file offset and size, cluster bits, virtual size, encryption,
 # L1 entries, L1 offset, refcount table offset and clusters, snapshot count and offset,
 # incompatible, compatible and autoclear features, refcount order, header length
-_HEADER: Final = struct.Struct(">4sIQ2IQ2I2Q2I4Q2I")
+HEADER: Final = struct.Struct(">4sIQ2IQ2I2Q2I4Q2I")
 _END_OF_EXTENSIONS: Final = bytes(8)
 
 
@@ -175,7 +175,7 @@ class _Layout:
         return self.refcount_cluster + self.refcount_table + self.refcount_blocks
 
     def header(self) -> bytes:
-        header = _HEADER.pack(
+        header = HEADER.pack(
             MAGIC,
             VERSION,
             0,
@@ -193,7 +193,7 @@ class _Layout:
             0,
             0,
             REFCOUNT_ORDER,
-            _HEADER.size,
+            HEADER.size,
         )
         return header + _END_OF_EXTENSIONS
 
