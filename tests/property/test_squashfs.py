@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Final
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rdcompose.errors import FormatError, UnsupportedError
+from rdcompose.formats.squashfs.reader import SquashfsImage
 from rdcompose.formats.squashfs.writer import write_squashfs
 from rdcompose.tree import (
     Bytes,
@@ -18,6 +20,7 @@ from rdcompose.tree import (
     Symlink,
     Tree,
     decode_name,
+    read_all,
 )
 from tests.support.dump import dump
 from tests.support.squashfs import SquashfsReader, independent_dump
@@ -126,3 +129,31 @@ TEXT_TREES: Final = st.lists(
 @given(TEXT_TREES, st.sampled_from(["zstd", "xz", "gzip"]))
 def test_independent_reader_finds_the_tree(tree: Tree, compressor: str) -> None:
     assert independent_dump(image(tree, compressor)) == dump(tree)
+
+
+@settings(max_examples=80)
+@given(TREES, st.sampled_from(["zstd", "xz", "gzip", "lz4"]))
+def test_reader_finds_the_tree(tree: Tree, compressor: str) -> None:
+    found = SquashfsImage(io.BytesIO(image(tree, compressor))).entries()
+    assert sorted(dump(found).items()) == sorted(dump(tree).items())
+
+
+DAMAGE: Final = st.lists(st.tuples(st.integers(0), st.integers(0, 255)), min_size=1, max_size=4)
+
+
+@settings(max_examples=300)
+@given(TREES, st.sampled_from(["zstd", "gzip", "lz4"]), DAMAGE)
+def test_damaged_images_end_in_an_error_or_in_entries(
+    tree: Tree, compressor: str, damage: list[tuple[int, int]]
+) -> None:
+    data = bytearray(image(tree, compressor))
+    for place, value in damage:
+        # Mostly in the superblock and in the tables, which stand at the end.
+        span = 96 if value % 3 == 0 else 700 if value % 3 == 1 else len(data)
+        data[place % span if value % 3 == 0 else -1 - place % min(span, len(data))] = value
+    try:
+        for entry in SquashfsImage(io.BytesIO(data)).entries():
+            if isinstance(entry, File) and entry.content.size < 1 << 20:
+                read_all(entry.content)
+    except (FormatError, UnsupportedError):
+        pass

@@ -27,9 +27,9 @@ _MAX_INDEX: Final = 0xFFFF
 _MIN_DELTA: Final = -0x8000
 _MAX_DELTA: Final = 0x7FFF
 # number of names - 1, block of the inodes, base inode number
-_HEADER: Final = struct.Struct("<3I")
+RUN_RECORD: Final = struct.Struct("<3I")
 # offset of the inode in its block, inode number - base, type, length of the name - 1
-_NAME: Final = struct.Struct("<HhHH")
+NAME_RECORD: Final = struct.Struct("<HhHH")
 # offset of a run in the listing, block of the listing, length of the name - 1
 _INDEX: Final = struct.Struct("<3I")
 
@@ -46,7 +46,7 @@ class Child:
 
     def size(self) -> int:
         """Length of the record."""
-        return _NAME.size + len(self.name)
+        return NAME_RECORD.size + len(self.name)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ def write_listing(table: MetadataWriter, children: Sequence[Child]) -> Listing:
     index: list[IndexEntry] = []
     size = indexed = 0
     for run in _runs(children):
-        length = _HEADER.size + sum(child.size() for child in run)
+        length = RUN_RECORD.size + sum(child.size() for child in run)
         # A run goes into the index where the previous one there is a block away.
         if size + length - indexed > METADATA_SIZE and size and len(index) < _MAX_INDEX:
             index.append(IndexEntry(size, table.position[0], run[0].name))
@@ -98,7 +98,7 @@ def _runs(children: Sequence[Child]) -> Iterator[Sequence[Child]]:
             or child.block != first.block
             or not _MIN_DELTA <= child.number - first.number <= _MAX_DELTA
             # Long names: no run is longer than what one index entry may stand for.
-            or _HEADER.size + size > METADATA_SIZE
+            or RUN_RECORD.size + size > METADATA_SIZE
         ):
             yield children[begin:end]
             begin, size = end, child.size()
@@ -108,9 +108,9 @@ def _runs(children: Sequence[Child]) -> Iterator[Sequence[Child]]:
 
 def _pack_run(run: Sequence[Child]) -> bytes:
     first = run[0]
-    parts = [_HEADER.pack(len(run) - 1, first.block, first.number)]
+    parts = [RUN_RECORD.pack(len(run) - 1, first.block, first.number)]
     for child in run:
         delta = child.number - first.number
-        parts.append(_NAME.pack(child.offset, delta, child.kind, len(child.name) - 1))
+        parts.append(NAME_RECORD.pack(child.offset, delta, child.kind, len(child.name) - 1))
         parts.append(child.name)
     return b"".join(parts)

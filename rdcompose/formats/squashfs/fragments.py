@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from rdcompose.tree import File
 
 # start in the image, size as stored, unused
-_RECORD: Final = struct.Struct("<Q2I")
+FRAGMENT_RECORD: Final = struct.Struct("<Q2I")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class FragmentTable:
 
     def add(self, start: int, stored_size: int) -> None:
         """Append a block; bit 24 of the size means not compressed."""
-        self._records.append(_RECORD.pack(start, stored_size, 0))
+        self._records.append(FRAGMENT_RECORD.pack(start, stored_size, 0))
 
     def __len__(self) -> int:
         return len(self._records)

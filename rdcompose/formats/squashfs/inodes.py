@@ -29,29 +29,29 @@ NODE_TYPES: Final = {
     NodeKind.FIFO: 6,
     NodeKind.SOCKET: 7,
 }
-_EXTENDED: Final = 7  # added to a type
+EXTENDED: Final = 7  # added to a type
 _NO_XATTR: Final = 0xFFFF_FFFF
 NO_FRAGMENT: Final = 0xFFFF_FFFF
 _MAX_U16: Final = 0xFFFF
 _MAX_U32: Final = 0xFFFF_FFFF
 # Readers make up "." and "..", and the format counts three bytes for them.
-_LISTING_EXTRA: Final = 3
+LISTING_EXTRA: Final = 3
 
 MAX_MAJOR: Final = 0xFFF
 MAX_MINOR: Final = 0xF_FFFF
 
 # type, mode, uid index, gid index, mtime, inode number
-_COMMON: Final = struct.Struct("<4H2I")
+COMMON: Final = struct.Struct("<4H2I")
 # block start, fragment, offset in the fragment block, size
-_FILE: Final = struct.Struct("<4I")
+FILE_RECORD: Final = struct.Struct("<4I")
 # block start, size, bytes in holes, links, fragment, offset in the fragment block, xattr
-_LONG_FILE: Final = struct.Struct("<3Q4I")
+LONG_FILE_RECORD: Final = struct.Struct("<3Q4I")
 # listing's block start, links, listing's size, listing's offset, parent's inode number
-_DIRECTORY: Final = struct.Struct("<2I2HI")
+DIRECTORY_RECORD: Final = struct.Struct("<2I2HI")
 # links, listing's size, listing's block start, parent's number, index count, offset, xattr
-_LONG_DIRECTORY: Final = struct.Struct("<4I2HI")
+LONG_DIRECTORY_RECORD: Final = struct.Struct("<4I2HI")
 # links, length of the target
-_SYMLINK: Final = struct.Struct("<2I")
+SYMLINK_RECORD: Final = struct.Struct("<2I")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +66,7 @@ class Attributes:
 
     def pack(self, kind: int) -> bytes:
         """Return the start of an inode record."""
-        return _COMMON.pack(kind, self.mode, self.uid, self.gid, self.mtime, self.number)
+        return COMMON.pack(kind, self.mode, self.uid, self.gid, self.mtime, self.number)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,11 +88,13 @@ class FileData:
 def file_inode(attributes: Attributes, data: FileData) -> bytes:
     """Return the inode of a regular file."""
     if max(data.start, data.size) > _MAX_U32 or data.holes:
-        head = attributes.pack(FILE + _EXTENDED) + _LONG_FILE.pack(
+        head = attributes.pack(FILE + EXTENDED) + LONG_FILE_RECORD.pack(
             data.start, data.size, data.holes, 1, data.fragment, data.offset, _NO_XATTR
         )
     else:
-        head = attributes.pack(FILE) + _FILE.pack(data.start, data.fragment, data.offset, data.size)
+        head = attributes.pack(FILE) + FILE_RECORD.pack(
+            data.start, data.fragment, data.offset, data.size
+        )
     return head + struct.pack(f"<{len(data.blocks)}I", *data.blocks)
 
 
@@ -101,21 +103,21 @@ def directory_inode(
 ) -> bytes:
     """Return the inode of a directory; ``parent`` is an inode number."""
     links = 2 + subdirectories
-    size = listing.size + _LISTING_EXTRA
+    size = listing.size + LISTING_EXTRA
     if size <= _MAX_U16 and not listing.index:
-        return attributes.pack(DIRECTORY) + _DIRECTORY.pack(
+        return attributes.pack(DIRECTORY) + DIRECTORY_RECORD.pack(
             listing.block, links, size, listing.offset, parent
         )
-    head = _LONG_DIRECTORY.pack(
+    head = LONG_DIRECTORY_RECORD.pack(
         links, size, listing.block, parent, len(listing.index), listing.offset, _NO_XATTR
     )
     index = b"".join(entry.pack() for entry in listing.index)
-    return attributes.pack(DIRECTORY + _EXTENDED) + head + index
+    return attributes.pack(DIRECTORY + EXTENDED) + head + index
 
 
 def symlink_inode(attributes: Attributes, target: bytes) -> bytes:
     """Return the inode of a symbolic link."""
-    return attributes.pack(SYMLINK) + _SYMLINK.pack(1, len(target)) + target
+    return attributes.pack(SYMLINK) + SYMLINK_RECORD.pack(1, len(target)) + target
 
 
 def node_inode(attributes: Attributes, kind: NodeKind, major: int, minor: int) -> bytes:

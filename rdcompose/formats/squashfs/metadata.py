@@ -18,20 +18,20 @@ from rdcompose.formats.squashfs.compressors import METADATA_SIZE
 if TYPE_CHECKING:
     from rdcompose.formats.squashfs.compressors import Compress
 
-_STORED: Final = 0x8000
-_HEADER: Final = struct.Struct("<H")
+STORED: Final = 0x8000
+LENGTH: Final = struct.Struct("<H")
 
 
 def stored_block(data: bytes) -> bytes:
     """Return a metadata block that is not compressed."""
-    return _HEADER.pack(len(data) | _STORED) + data
+    return LENGTH.pack(len(data) | STORED) + data
 
 
 def _pack_block(data: bytes, compress: Compress) -> bytes:
     packed = compress(data)
     if len(packed) >= len(data):
         return stored_block(data)
-    return _HEADER.pack(len(packed)) + packed
+    return LENGTH.pack(len(packed)) + packed
 
 
 class MetadataWriter:

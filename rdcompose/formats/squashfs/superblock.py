@@ -12,6 +12,8 @@ import enum
 import struct
 from typing import Final
 
+from rdcompose.errors import FormatError, UnsupportedError
+
 MAGIC: Final = 0x73717368
 VERSION: Final = (4, 0)
 MIN_BLOCK_SIZE: Final = 4 * 1024
@@ -25,7 +27,7 @@ SUPERBLOCK: Final = struct.Struct("<5I6H8Q")
 
 
 class Flag(enum.IntFlag):
-    """Superblock flags that this writer sets; all but the options flag only inform."""
+    """Superblock flags that the writer sets; all but the options flag only inform."""
 
     DUPLICATES = 0x0040
     EXPORTABLE = 0x0080
@@ -74,3 +76,40 @@ class Superblock:
             self.fragment_table,
             self.export_table,
         )
+
+
+def read_superblock(data: bytes) -> Superblock:
+    """Read the superblock that an image starts with.
+
+    :raises FormatError: it is no squashfs image, or contradicts itself.
+    :raises UnsupportedError: it is of another version than 4.0.
+    """
+    if data[:4] in {b"sqsh", b"qshs", b"shsq"}:
+        raise UnsupportedError("the squashfs image is of a version before 4.0")
+    if len(data) < SUPERBLOCK.size or data[:4] != MAGIC.to_bytes(4, "little"):
+        raise FormatError("no squashfs image: it starts with " + (data[:4].hex(" ") or "nothing"))
+    fields = SUPERBLOCK.unpack_from(data)
+    _, inodes, mtime, block_size, fragments, compressor, block_log, flags, ids = fields[:9]
+    major, minor, root, bytes_used, id_table, _, inode_table, directories = fields[9:17]
+    if (major, minor) != VERSION:
+        raise UnsupportedError(f"the squashfs image is of version {major}.{minor}, not 4.0")
+    if not MIN_BLOCK_SIZE <= block_size <= MAX_BLOCK_SIZE or block_size != 1 << block_log:
+        raise FormatError(f"the squashfs image has blocks of {block_size} bytes")
+    if not SUPERBLOCK.size <= inode_table < directories < bytes_used:
+        raise FormatError("the tables of the squashfs image are not where they can be")
+    return Superblock(
+        inodes=inodes,
+        mtime=mtime,
+        block_size=block_size,
+        fragments=fragments,
+        compressor=compressor,
+        flags=Flag(flags),
+        ids=ids,
+        root=root,
+        bytes_used=bytes_used,
+        id_table=id_table,
+        inode_table=inode_table,
+        directory_table=directories,
+        fragment_table=fields[17],
+        export_table=fields[18],
+    )
