@@ -15,6 +15,7 @@ from rdcompose import __version__
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from rdcompose.compose.images import BootImage
     from rdcompose.compose.inputs import Input
     from rdcompose.compose.plan import Plan
 
@@ -37,6 +38,7 @@ def manifest(
         "architecture": plan.architecture.name,
         "timestamp": plan.timestamp,
         "options": dict(plan.options),
+        "image": _image(plan.image),
         "inputs": [_input(item) for item in plan.inputs],
         "initramfs": {
             "compression": str(plan.compression),
@@ -78,6 +80,19 @@ def _input(item: Input) -> dict[str, Any]:
     if item.archive is not None:
         row["archive"] = dataclasses.asdict(item.archive)
     return row
+
+
+def _image(image: BootImage) -> dict[str, Any] | None:
+    """Return what an unpacked kernel says about itself; of one as in the package nothing."""
+    found = image.unpacked
+    if found is None:
+        return None
+    return {
+        "format": found.image.kind.value,
+        "packed": found.packed,
+        "entry": None if found.entry is None else f"{found.entry:#x}",
+        "pvh_entry": None if found.pvh is None else f"{found.pvh:#x}",
+    }
 
 
 def _disk(plan: Plan) -> dict[str, Any] | None:

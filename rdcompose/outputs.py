@@ -95,7 +95,7 @@ def initramfs_bytes(tree: Tree, compression: Codec, *, mtime: int) -> bytes:
 def _names(plan: Plan) -> dict[str, str]:
     release = plan.release
     names = {
-        "image": f"{plan.image_name}-{release}",
+        "image": f"{plan.image.name}-{release}",
         "initramfs": f"initramfs-{release}",
         "config": f"config-{release}",
     }
@@ -131,7 +131,7 @@ def _run(publication: Publication, plan: Plan, threads: int) -> tuple[list[Outpu
             outputs.append(
                 _put(publication, names["disk"], lambda out: _write_disk(out, plan, disk, threads))
             )
-        outputs.append(_put(publication, names["image"], lambda out: _write(out, plan.image)))
+        outputs.append(_put(publication, names["image"], lambda out: _write(out, plan.image.data)))
         outputs.append(_put(publication, names["config"], lambda out: _write(out, plan.config)))
         outputs.append(initramfs.result())
     return outputs, sizes

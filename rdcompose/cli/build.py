@@ -18,7 +18,7 @@ from rdcompose.compose.inputs import Input, InputFile
 from rdcompose.compose.lock import Lock, read_lock
 from rdcompose.compose.plan import Plan, make_plan
 from rdcompose.compose.profile import load_profile
-from rdcompose.compose.spec import Codec, ComposeSpec, DiskFormat, DiskMode
+from rdcompose.compose.spec import Codec, ComposeSpec, DiskFormat, DiskMode, ImageForm
 from rdcompose.errors import RdcomposeError, SpecError, UsageError
 from rdcompose.formats.compression import parse_compression
 from rdcompose.formats.squashfs import compressors
@@ -35,8 +35,13 @@ if TYPE_CHECKING:
     from rdcompose.compose.addlist import Request
 
 # Named as the manifest names them.
-_OPTIONS: Final = ("profile", "compress", "disk", "disk-format", "disk-compress")
-_DEFAULTS: Final = {"profile": "minivm", "disk": "remaining", "disk-format": "qcow2"}
+_OPTIONS: Final = ("profile", "image", "compress", "disk", "disk-format", "disk-compress")
+_DEFAULTS: Final = {
+    "profile": "minivm",
+    "image": "package",
+    "disk": "remaining",
+    "disk-format": "qcow2",
+}
 
 
 def build(arguments: argparse.Namespace) -> int:
@@ -100,6 +105,7 @@ def _spec(
         disk=mode,
         disk_format=DiskFormat(options["disk-format"]),
         disk_compress=_codec("--disk-compress", options.get("disk-compress")),
+        image=ImageForm(options["image"]),
         epoch=epoch,
     )
 
@@ -185,7 +191,7 @@ def _report(plan: Plan, result: Result, kernel: Input, *, seconds: float) -> Non
     origin = f" of {kernel.archive.suite}" if kernel.archive is not None else ""
     remarks = {
         f"initramfs-{plan.release}": f"{len(plan.selection.ramdisk)} modules, {plan.compression}",
-        f"{plan.image_name}-{plan.release}": f"{kernel.package} {kernel.version}{origin}",
+        f"{plan.image.name}-{plan.release}": f"{kernel.package} {kernel.version}{origin}",
     }
     if disk is not None:
         remarks[f"modules-{plan.release}.{disk.format.value}"] = (

@@ -10,6 +10,7 @@ from typing import Final
 from rdcompose import __version__
 from rdcompose.cli.archive_options import add_archive_options
 from rdcompose.cli.boot_options import add_boot
+from rdcompose.cli.image_options import add_image_options
 
 _EPILOG: Final = """\
 exit status: 0 done, 1 it could not be done (one clear message), 2 wrong usage,
@@ -76,6 +77,7 @@ def _add_build(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     _add_content(parser)
     _add_format(parser)
+    add_image_options(parser)
     add_archive_options(parser)
     _add_common(parser)
 

@@ -11,7 +11,7 @@ from rdcompose.archive.addresses import printable
 from rdcompose.archive.paths import stays_below
 from rdcompose.compose.contents import ADDED
 from rdcompose.compose.inputs import ArchiveOrigin, Input, read_file
-from rdcompose.compose.spec import DiskFormat, DiskMode
+from rdcompose.compose.spec import DiskFormat, DiskMode, ImageForm
 from rdcompose.errors import SpecError
 from rdcompose.formats.compression import parse_compression
 
@@ -126,6 +126,7 @@ def _check_profile(name: str) -> None:
 
 _CHECKS: Final[Mapping[str, Callable[[str], object]]] = {
     "profile": _check_profile,
+    "image": ImageForm,
     "compress": parse_compression,
     "disk": DiskMode,
     "disk-format": DiskFormat,

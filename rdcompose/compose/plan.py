@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Final
 
 from rdcompose.compose.capability import check_init, disk_compression, initramfs_compression
 from rdcompose.compose.features import add_features, feature_inputs, load_features
+from rdcompose.compose.images import boot_image
 from rdcompose.compose.inputs import Input, digest
 from rdcompose.compose.layout import add_modules, depmod_of, disk_tree
 from rdcompose.compose.profile import Profile, load_profile
-from rdcompose.compose.spec import Codec, ComposeSpec, DiskFormat, DiskMode
+from rdcompose.compose.spec import Codec, ComposeSpec, DiskFormat, DiskMode, ImageForm
 from rdcompose.compose.userspace import load_programs, load_userspace
 from rdcompose.kernel.selection import Selection, select
 from rdcompose.tree import Tree
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from rdcompose.compose.additions import Added
     from rdcompose.compose.features import Feature
+    from rdcompose.compose.images import BootImage
     from rdcompose.kernel.depmod import Depmod
     from rdcompose.kernel.moduletree import ModuleTree
     from rdcompose.kernel.package import KernelPackage
@@ -72,8 +74,7 @@ class Plan:
 
     release: str
     architecture: Architecture
-    image_name: str
-    image: bytes
+    image: BootImage
     config: bytes
     early: Tree
     initramfs: Tree
@@ -102,6 +103,7 @@ def make_plan(package: KernelPackage, kernel: Iterable[Input], spec: ComposeSpec
     :raises CapabilityError: this kernel cannot boot it.
     """
     tree = package.tree
+    image = boot_image(package, spec.image)
     mode = spec.disk if tree.modules else DiskMode.NONE
     compression = initramfs_compression(package.config, spec.compress)
     # Before the selection, which can only say that a module is missing, not why.
@@ -124,8 +126,7 @@ def make_plan(package: KernelPackage, kernel: Iterable[Input], spec: ComposeSpec
     return Plan(
         release=package.release,
         architecture=package.architecture,
-        image_name=package.image_name,
-        image=package.image,
+        image=image,
         config=package.config_text,
         early=Tree(),
         initramfs=userspace.tree,
@@ -135,14 +136,16 @@ def make_plan(package: KernelPackage, kernel: Iterable[Input], spec: ComposeSpec
         module_paths={name: module.path for name, module in depmod.modules.items()},
         added=userspace.added,
         timestamp=package.timestamp if spec.epoch is None else spec.epoch,
-        options=_options(profile, mode, compression, disk) | _added(spec) | _features(spec),
+        options=_options(profile, spec.image, mode, compression, disk)
+        | _added(spec)
+        | _features(spec),
         inputs=(
             *kernel,
             *userspace.inputs,
             *feature_inputs(features),
             *_profile_inputs(profile),
         ),
-        notes=(*selection.notes, *userspace.notes),
+        notes=(*image.notes, *selection.notes, *userspace.notes),
     )
 
 
@@ -173,10 +176,11 @@ def _select(
 
 
 def _options(
-    profile: Profile, mode: DiskMode, compression: Codec, disk: DiskPlan | None
+    profile: Profile, form: ImageForm, mode: DiskMode, compression: Codec, disk: DiskPlan | None
 ) -> dict[str, str]:
     options = {
         "profile": profile.name,
+        "image": form.value,
         "compress": str(compression),
         "disk": mode.value,
     }

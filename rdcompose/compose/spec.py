@@ -39,6 +39,13 @@ class DiskFormat(enum.StrEnum):
     SQUASHFS = "squashfs"
 
 
+class ImageForm(enum.StrEnum):
+    """How the kernel is written."""
+
+    PACKAGE = "package"
+    VMLINUX = "vmlinux"
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ComposeSpec:
     """One composition of one kernel.
@@ -61,4 +68,5 @@ class ComposeSpec:
     disk: DiskMode = DiskMode.REMAINING
     disk_format: DiskFormat = DiskFormat.QCOW2
     disk_compress: Codec | None = None
+    image: ImageForm = ImageForm.PACKAGE
     epoch: int | None = None

@@ -272,6 +272,7 @@ def test_the_manifest_tells_inputs_choices_and_outputs(shop: Workshop) -> None:
     assert data["architecture"] == "amd64"
     assert data["options"] == {
         "profile": "lists",
+        "image": "package",
         "compress": "zstd:3",
         "disk": "remaining",
         "disk-format": "qcow2",

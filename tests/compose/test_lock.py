@@ -131,6 +131,7 @@ def replaced(*path: str | int, value: object) -> dict[str, Any]:
         (("options",), ["x"]),
         (("options",), None),
         (("options", "disk"), "nonsense"),
+        (("options", "image"), "nonsense"),
         (("options", "disk-format"), "vmdk"),
         (("options", "compress"), "rar"),
         (("options", "disk-compress"), "zstd:ninety"),

@@ -117,3 +117,42 @@ def make_vmlinux(
 def gzipped(data: bytes) -> bytes:
     """Return the data in gzip."""
     return gzip.compress(data, 6, mtime=0)
+
+
+def elf_note(owner: bytes, kind: int, content: bytes, *, order: str = "<", align: int = 4) -> bytes:
+    """Return a note of an ELF file."""
+    name = owner + b"\0"
+    out = struct.pack(order + "III", len(name), len(content), kind) + name
+    out += b"\0" * (-len(out) % align) + content
+    return out + b"\0" * (-len(out) % align)
+
+
+def make_elf_kernel(
+    notes: bytes | None,
+    release: str = RELEASE,
+    *,
+    machine: int = 62,
+    bits: int = 64,
+    order: str = "<",
+    entry: int = 0x1000000,
+    align: int = 4,
+) -> bytes:
+    """Return an ELF kernel with a segment of notes, or with no segment at all, and a banner."""
+    ident = b"\x7fELF" + bytes([bits // 32, 1 if order == "<" else 2, 1]) + bytes(9)
+    wide = bits == 64
+    head, step = (64, 56) if wide else (52, 32)
+    count = 0 if notes is None else 1
+    out = ident + struct.pack(
+        order + ("HHIQQQIHHHHHH" if wide else "HHIIIIIHHHHHH"),
+        *(2, machine, 1, entry, head, 0, 0, head, step, count, 0, 0, 0),
+    )
+    if notes is not None:
+        place = head + step
+        sizes = (len(notes), len(notes))
+        out += (
+            struct.pack(order + "IIQQQQQQ", 4, 4, place, 0, 0, *sizes, align)
+            if wide
+            else struct.pack(order + "IIIIIIII", 4, place, 0, 0, *sizes, 4, align)
+        )
+        out += notes
+    return out + banner(release)
