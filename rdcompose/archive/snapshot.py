@@ -175,7 +175,7 @@ def parse_timestamp(text: str) -> str:
             return moment.strftime(_TIMESTAMP)
     raise UsageError(
         f"{_shown(text)} is no moment of the archive's history",
-        hint="Write it like 20240501T120000Z, 2024-05-01T12:00:00Z or 2024-05-01.",
+        hint="write it like 20240501T120000Z, 2024-05-01T12:00:00Z or 2024-05-01",
     )
 
 
@@ -263,7 +263,7 @@ def _text(row: Mapping[str, object], field: str, form: re.Pattern[str], url: str
 def _malformed(url: str, what: str) -> FormatError:
     return FormatError(
         f"{shown(url)}: this is no answer of the snapshot service: {what}",
-        hint="Something else may answer at this address, like the login page of a network.",
+        hint="something else may answer at this address, like the login page of a network",
     )
 
 

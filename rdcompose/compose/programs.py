@@ -136,8 +136,8 @@ def load_program(
     if fault is not None:
         raise SpecError(
             f"{where} {fault}",
-            hint=f"What serves is a static {name} for {architecture.name}, "
-            f"for example of the package {_PACKAGES[name]}.",
+            hint=f"what serves is a static {name} for {architecture.name}, "
+            f"for example of the package {_PACKAGES[name]}",
         )
     return Program(name=name, content=content, architecture=architecture, origin=origin)
 
@@ -200,7 +200,7 @@ def _find(name: ProgramName, data: bytes, source: str) -> tuple[bytes, Origin]:
         return _from_apk(name, data, source, digest)
     raise SpecError(
         f"{source} is neither a program (ELF) nor a .deb nor an .apk",
-        hint=f"{name} comes from one of these, for example of the package {_PACKAGES[name]}.",
+        hint=f"{name} comes from one of these, for example of the package {_PACKAGES[name]}",
     )
 
 
@@ -247,7 +247,7 @@ def _best(name: ProgramName, members: Iterable[Member], source: str) -> tuple[st
             return path, files[path]
     raise SpecError(
         f"{source} is a package without {name}",
-        hint=f"A package that has it is {_PACKAGES[name]}.",
+        hint=f"a package that has it is {_PACKAGES[name]}",
     )
 
 
@@ -265,7 +265,7 @@ def applet_links(busybox: bytes, *, required: Iterable[str] = ()) -> tuple[str, 
     if missing := sorted(set(required) - names):
         raise SpecError(
             "this busybox lacks the applets " + ", ".join(missing),
-            hint=f"The init script calls them. {_PACKAGES[ProgramName.BUSYBOX]} has them.",
+            hint=f"the init script calls them; {_PACKAGES[ProgramName.BUSYBOX]} has them",
         )
     paths = {path for _, path in applets}
     paths.update(path for applet, path in _FIXED_LINKS.items() if applet in names)

@@ -87,7 +87,7 @@ class Apk:
         if stream.read(4) in VERSION_3_MAGICS:
             raise UnsupportedError(
                 "this is an Alpine package of version 3, which is not supported",
-                hint="Take the package of an Alpine release with apk-tools 2, or a .deb.",
+                hint="take the package of an Alpine release with apk-tools 2, or a .deb",
             )
         for member in _read(stream, INFO.__eq__):
             if member.path == INFO and member.kind is Kind.FILE:

@@ -54,7 +54,7 @@ def iter_members(stream: BinaryIO) -> Iterator[Member]:
             raise FormatError(
                 f"the ar member {member.name!r} at offset {position} has {member.size} bytes,"
                 f" but only {end - member.offset} follow",
-                hint="The file is probably cut short: fetch it again.",
+                hint="the file is probably cut short: fetch it again",
             )
         yield member
         # Contents are padded to an even offset; at the end of the file the pad may be missing.

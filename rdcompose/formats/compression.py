@@ -166,10 +166,10 @@ def _choose(name: str, level: int | None) -> tuple[Compression, int]:
 def _hint(name: str) -> str:
     row = BY_NAME.get(name)
     if row is None or row.compress is None:
-        return f"Known are {', '.join(NAMES)}; a level may follow: zstd:19."
+        return f"known are {', '.join(NAMES)}; a level may follow: zstd:19"
     if not row.levels:
-        return f"{name} takes no level."
-    return f"The levels of {name} go from {row.levels[0]} to {row.levels[-1]}."
+        return f"{name} takes no level"
+    return f"the levels of {name} go from {row.levels[0]} to {row.levels[-1]}"
 
 
 def _zstd(data: bytes, level: int) -> bytes:
@@ -227,7 +227,7 @@ def _lz4_block() -> ModuleType:
     except ImportError as error:
         raise UnsupportedError(
             f"lz4 needs a library that is not installed: {error}",
-            hint="Install the Python package lz4 (the extra rdcompose[lz4]), or choose zstd.",
+            hint="install the Python package lz4 (the extra rdcompose[lz4]), or choose zstd",
         ) from error
     block: ModuleType = lz4.block
     return block

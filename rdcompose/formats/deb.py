@@ -36,7 +36,7 @@ COMPRESSIONS: Final[Mapping[str, str]] = {
 _MAX_MEMBERS: Final = 64
 _MAX_CONTROL: Final = 64 << 20
 _VERSION: Final = re.compile(rb"(\d{1,9})\.\d{1,9}(?:\n|$)")
-_DAMAGED: Final = "The package is damaged or incomplete: fetch it again."
+_DAMAGED: Final = "the package is damaged or incomplete: fetch it again"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -76,7 +76,7 @@ def _lz4(data: bytes, offset: int) -> Iterator[bytes]:
     except ImportError as error:
         raise UnsupportedError(
             "this kernel image is packed with LZ4, and Python's lz4 package is not installed",
-            hint="Install rdcompose with its extra: rdcompose[lz4].",
+            hint="install rdcompose with its extra: rdcompose[lz4]",
         ) from error
     position = offset + 4
     while (size := int.from_bytes(data[position : position + 4], "little")) > 0:

@@ -322,6 +322,6 @@ def _library() -> _Library:
         # Without the library the wrapper opens the main program and misses a symbol there.
         raise UnsupportedError(
             f"libarchive cannot be loaded: {error}",
-            hint="Install libarchive (on Debian: apt install libarchive13, from Debian 13 on"
-            " libarchive13t64), or let the environment variable LIBARCHIVE name the library.",
+            hint="install libarchive (on Debian: apt install libarchive13, from Debian 13 on"
+            " libarchive13t64), or let the environment variable LIBARCHIVE name the library",
         ) from error

@@ -247,9 +247,7 @@ _FILESYSTEMS: Final = {
 def _row(table: Mapping[str, str], name: str, what: str) -> str:
     if (option := table.get(name)) is not None:
         return option
-    raise SpecError(
-        f"{name!r} is no {what} that Linux knows", hint="Known are " + ", ".join(table) + "."
-    )
+    raise SpecError(f"{name!r} is no {what} that Linux knows", hint="known are " + ", ".join(table))
 
 
 def _value(raw: str, number: int, line: str) -> str:

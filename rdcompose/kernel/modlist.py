@@ -122,7 +122,7 @@ def _lines(data: bytes, file: str) -> Iterator[tuple[int, str]]:
     if len(data) > MAX_LIST_SIZE:
         raise SpecError(f"{file} is over {MAX_LIST_SIZE} bytes, so it is no module list")
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise SpecError(f"{file} is UTF-16", hint="Save it as UTF-8.")
+        raise SpecError(f"{file} is UTF-16", hint="save it as UTF-8")
     if b"\0" in data:
         raise SpecError(f"{file} holds NUL bytes, so it is no module list")
     # Comments may be in any encoding. Bytes of an entry that are no UTF-8 become visible

@@ -176,7 +176,7 @@ def check_release(text: str) -> str:
     shown = repr(text if len(text) <= MAX_RELEASE else text[:MAX_RELEASE] + "…")
     raise SpecError(
         f"{shown} is no kernel release",
-        hint="A release is what `uname -r` prints, like 6.12.57+deb13-amd64.",
+        hint="a release is what `uname -r` prints, like 6.12.57+deb13-amd64",
     )
 
 
@@ -213,7 +213,7 @@ def architecture_by_name(name: str) -> Architecture:
         return found
     raise SpecError(
         f"{name!r} is no architecture that is known here",
-        hint="Known are " + ", ".join(ARCHITECTURES) + ".",
+        hint="known are " + ", ".join(ARCHITECTURES),
     )
 
 

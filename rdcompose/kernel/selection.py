@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from rdcompose.kernel.modlist import Line, ListEntry
     from rdcompose.kernel.modmatch import HasPath
 
-_MISSING_HINT: Final = "Correct the entry, or put a '?' after one that may be missing."
-_EXCLUDED_HINT: Final = "Take the '!' entry out, or exclude what needs the module as well."
+_MISSING_HINT: Final = "correct the entry, or put a '?' after one that may be missing"
+_EXCLUDED_HINT: Final = "take the '!' entry out, or exclude what needs the module as well"
 
 
 class HasSoftdeps(Protocol):

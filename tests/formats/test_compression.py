@@ -208,11 +208,11 @@ def test_parse(text: str, expected: tuple[str, int | None]) -> None:
 @pytest.mark.parametrize(
     ("text", "message", "hint"),
     [
-        ("", "no compressor is called ''", "Known are zstd, gzip, xz, lz4, none"),
-        ("brotli", "no compressor is called 'brotli'", "Known are"),
-        ("bzip2", "no compressor is called 'bzip2'", "Known are"),
-        ("ZSTD", "no compressor is called 'ZSTD'", "Known are"),
-        ("bzip2:9", "no compressor is called 'bzip2'", "Known are"),
+        ("", "no compressor is called ''", "known are zstd, gzip, xz, lz4, none"),
+        ("brotli", "no compressor is called 'brotli'", "known are"),
+        ("bzip2", "no compressor is called 'bzip2'", "known are"),
+        ("ZSTD", "no compressor is called 'ZSTD'", "known are"),
+        ("bzip2:9", "no compressor is called 'bzip2'", "known are"),
         ("zstd:", "the level '' is no number", "go from 1 to 22"),
         ("zstd:0", "zstd has no level 0", "go from 1 to 22"),
         ("zstd:23", "zstd has no level 23", "go from 1 to 22"),

@@ -93,7 +93,7 @@ def test_lz4_without_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "lz4.block", None)
     with pytest.raises(UnsupportedError, match="lz4") as caught:
         list(unpack(lz4_legacy(b"x"), 0, "lz4"))
-    assert caught.value.hint == "Install rdcompose with its extra: rdcompose[lz4]."
+    assert caught.value.hint == "install rdcompose with its extra: rdcompose[lz4]"
 
 
 def test_lzo_is_known_but_not_unpacked() -> None:

@@ -170,7 +170,7 @@ def test_missing_for_initramfs() -> None:
     assert config("CONFIG_RD_XZ=y").missing_for_initramfs("xz") == ("CONFIG_BLK_DEV_INITRD",)
     with pytest.raises(SpecError, match="'brotli' is no initramfs compressor") as caught:
         read.missing_for_initramfs("brotli")
-    assert caught.value.hint == "Known are gzip, bzip2, lzma, xz, lzo, lz4, zstd."
+    assert caught.value.hint == "known are gzip, bzip2, lzma, xz, lzo, lz4, zstd"
 
 
 def test_missing_for_squashfs() -> None:

@@ -147,7 +147,7 @@ def test_architecture_by_name() -> None:
     with pytest.raises(SpecError, match="'x86_64' is no architecture") as caught:
         release.architecture_by_name("x86_64")
     assert caught.value.hint is not None
-    assert caught.value.hint.startswith("Known are amd64, arm64, armhf")
+    assert caught.value.hint.startswith("known are amd64, arm64, armhf")
 
 
 def test_machine_names() -> None:

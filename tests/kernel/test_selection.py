@@ -230,7 +230,7 @@ def test_excluded_hard_dependency() -> None:
         "ramfs:2: '!scsi_mod' leaves out scsi_mod,"
         " but libata needs it (listed: 'drivers/ata' in ramfs:1)"
     )
-    assert error.hint == "Take the '!' entry out, or exclude what needs the module as well."
+    assert error.hint == "take the '!' entry out, or exclude what needs the module as well"
 
 
 def test_excluded_dependency_of_a_dependency() -> None:
@@ -263,7 +263,7 @@ def test_missing_entries() -> None:
         " auto:1: 'lop' is no module of this kernel (near: loop);"
         " auto:2: 'qqqq' is no module of this kernel"
     )
-    assert error.hint == "Correct the entry, or put a '?' after one that may be missing."
+    assert error.hint == "correct the entry, or put a '?' after one that may be missing"
 
 
 def test_missing_optional_entries() -> None:
