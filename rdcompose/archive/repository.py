@@ -24,7 +24,7 @@ from rdcompose.errors import FetchError, FormatError, NotFoundError, TrustError
 from rdcompose.formats.compression import decode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -135,10 +135,10 @@ class Suite:
         """Address of a package's file."""
         return f"{self.source.base}/{quote(package.filename, safe=SAFE)}"
 
-    def find(self, name: str, architecture: str) -> tuple[Package, ...]:
+    def find(self, name: str, architecture: str, also: Sequence[str] = ()) -> tuple[Package, ...]:
         """Return all versions of a package, newest first within each component."""
         found: list[Package] = []
-        for index in self.load(architecture):
+        for index in self.load(architecture, also):
             with _named(self.source.directory):
                 found.extend(index.find(name))
         return tuple(found)
@@ -151,17 +151,20 @@ class Suite:
                 found.extend(index.matching(prefix))
         return found
 
-    def load(self, architecture: str) -> tuple[PackageIndex, ...]:
+    def load(self, architecture: str, also: Sequence[str] = ()) -> tuple[PackageIndex, ...]:
         """Fetch and open the index of each component; none for an architecture it lacks.
+
+        ``also`` are components beside those that the source has; not every suite has them.
 
         :raises FetchError: one cannot be had.
         :raises TrustError: one is not what the signature covers.
         """
-        for component in self.source.components:
+        components = tuple(dict.fromkeys((*self.source.components, *also)))
+        for component in components:
             key = component, architecture
             if key not in self._indexes:
                 self._indexes[key] = self._open_index(component, architecture)
-        rows = (self._indexes[component, architecture] for component in self.source.components)
+        rows = (self._indexes[component, architecture] for component in components)
         return tuple(index for index in rows if index is not None)
 
     def _open_index(self, component: str, architecture: str) -> PackageIndex | None:

@@ -69,7 +69,7 @@ class Archive:
         self._suites_asked = suites_asked
         self._cancelled = cancelled
         self._opened: dict[str, Suite | RdcomposeError] = {}
-        self._loaded: dict[tuple[str, str], Suite | RdcomposeError] = {}
+        self._loaded: dict[tuple[str, str, tuple[str, ...]], Suite | RdcomposeError] = {}
 
     @functools.cached_property
     def suite(self) -> str:
@@ -80,9 +80,12 @@ class Archive:
                 return name
         return self._suites_asked[-1]
 
-    def family(self, suite: str, architecture: str) -> tuple[Suite, ...]:
+    def family(
+        self, suite: str, architecture: str, also: tuple[str, ...] = ()
+    ) -> tuple[Suite, ...]:
         """Return a suite with its security and updates suites, their indexes fetched.
 
+        ``also`` are components to have beside those that are configured.
         Of these, one that does not exist is left out; of one that cannot be fetched, or is
         missing though it was said to be there, the user is warned.
 
@@ -91,8 +94,8 @@ class Archive:
         :raises TrustError: one of them is not what a signature says.
         """
         names = family(suite)
-        self._load(names, architecture)
-        found = {name: self._loaded[name, architecture] for name in names}
+        self._load(names, architecture, also)
+        found = {name: self._loaded[name, architecture, also] for name in names}
         for name, result in found.items():
             if not isinstance(result, RdcomposeError):
                 continue
@@ -132,7 +135,7 @@ class Archive:
             if isinstance(opened, Suite) and opened.identity in done:
                 continue
             self._load([name], architecture)
-            result = self._loaded[name, architecture]
+            result = self._loaded[name, architecture, ()]
             if isinstance(result, Suite):
                 done.add(result.identity)
                 yield result
@@ -165,13 +168,13 @@ class Archive:
         jobs = [functools.partial(self._attempt, name) for name in new]
         self._opened.update(zip(new, run_together(jobs, self._cancelled), strict=True))
 
-    def _load(self, names: Sequence[str], architecture: str) -> None:
+    def _load(self, names: Sequence[str], architecture: str, also: tuple[str, ...] = ()) -> None:
         """Fetch the indexes of suites for an architecture, side by side."""
         self._open(names)
-        new = [name for name in names if (name, architecture) not in self._loaded]
-        jobs = [functools.partial(_load, self._opened[name], architecture) for name in new]
+        new = [name for name in names if (name, architecture, also) not in self._loaded]
+        jobs = [functools.partial(_load, self._opened[name], architecture, also) for name in new]
         for name, result in zip(new, run_together(jobs, self._cancelled), strict=True):
-            self._loaded[name, architecture] = result
+            self._loaded[name, architecture, also] = result
 
     def _attempt(self, name: str) -> Suite | RdcomposeError:
         """Open a suite at the first address that has it."""
@@ -190,10 +193,12 @@ class Archive:
         return failure
 
 
-def _load(suite: Suite | RdcomposeError, architecture: str) -> Suite | RdcomposeError:
+def _load(
+    suite: Suite | RdcomposeError, architecture: str, also: tuple[str, ...]
+) -> Suite | RdcomposeError:
     if isinstance(suite, Suite):
         try:
-            suite.load(architecture)
+            suite.load(architecture, also)
         except OutputError:
             raise
         except RdcomposeError as error:
@@ -209,12 +214,17 @@ def _distinct(suites: Iterable[Suite]) -> tuple[Suite, ...]:
     return tuple(found.values())
 
 
-def newest(name: str, architecture: str, suites: Iterable[Suite]) -> Found | None:
-    """Return the newest version of a package over several suites; of equal ones the first."""
+def newest(
+    name: str, architecture: str, suites: Iterable[Suite], also: tuple[str, ...] = ()
+) -> Found | None:
+    """Return the newest version of a package over several suites; of equal ones the first.
+
+    ``also`` are components to look in beside those that are configured.
+    """
     found = [
         Found(package=package, suite=suite)
         for suite in suites
-        for package in suite.find(name, architecture)
+        for package in suite.find(name, architecture, also)
     ]
     return max(found, key=lambda row: version_key(row.package.version), default=None)
 

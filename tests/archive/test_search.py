@@ -311,3 +311,18 @@ def test_what_was_found_must_be_signed_today(world: World) -> None:
     later = world.archive()
     assert later.recall("hello", "amd64") is None
     assert "no such key" in later.left_out["sid"]
+
+
+def test_further_components(world: World) -> None:
+    suite = world.main.suite("trixie", components=("main", "non-free-firmware"))
+    suite.add(package("hello", "1.0", "amd64", {}))
+    suite.add(package("hello", "2.0", "amd64", {}), "non-free-firmware")
+    suite.write()
+    archive = world.archive("trixie")
+    also = ("non-free-firmware", "restricted")  # which no suite has
+    suites = archive.family("trixie", "amd64")
+    assert found(newest("hello", "amd64", suites)) == ("1.0", "trixie")
+    assert not world.server.paths("*/non-free-firmware/*")
+    suites = archive.family("trixie", "amd64", also)
+    assert found(newest("hello", "amd64", suites, also)) == ("2.0", "trixie")
+    assert found(newest("hello", "amd64", suites)) == ("1.0", "trixie")
