@@ -55,6 +55,10 @@ def manifest(
                 for name, reason in ((n, selection.reasons[n]) for n in selection.ramdisk)
             ],
             "autoload": list(selection.autoload),
+            "microcode": [
+                {"path": blob.path, "size": len(blob.data), "updates": blob.count}
+                for blob in plan.microcode
+            ],
             "added": [
                 {"path": f"/{row.entry.path}", "package": row.package, "why": row.why}
                 for row in plan.added

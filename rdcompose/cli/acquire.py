@@ -12,10 +12,13 @@ from rdcompose.archive.obtain import Wanted, obtain_found, obtain_wanted
 from rdcompose.archive.suites import base_suite
 from rdcompose.archive.together import run_together
 from rdcompose.cli.archive import archive_session
+from rdcompose.cli.sources import given_sources, with_origin
 from rdcompose.compose.additions import Additions, resolve_additions
 from rdcompose.compose.contents import ADDED, common_path
 from rdcompose.compose.dependencies import ArchiveSupplier, Dependencies, FixedSupplier
+from rdcompose.compose.filesource import MICROCODE, locked_source, resolve_source
 from rdcompose.compose.inputs import ArchiveOrigin, InputFile, digest, read_file
+from rdcompose.compose.microcode import check_architecture
 from rdcompose.compose.programs import PATHS, ProgramName
 from rdcompose.compose.resolve import architecture_of_name, resolve_kernel, resolve_program
 from rdcompose.compose.template import read_template
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
     from rdcompose.cli.archive import Session
     from rdcompose.compose.additions import Supplier
     from rdcompose.compose.addlist import Request
+    from rdcompose.compose.filesource import Source, SourceRequest
     from rdcompose.compose.inputs import Input
     from rdcompose.compose.lock import Lock
     from rdcompose.kernel.release import Architecture
@@ -50,18 +54,28 @@ class Acquired:
     busybox: InputFile | None
     e2fsck: InputFile | None
     additions: Additions
+    sources: tuple[Source, ...]
     cache: Cache | None
+
+    def of_role(self, role: str) -> tuple[Source, ...]:
+        """Return the sources for a role: microcode or firmware."""
+        return tuple(source for source in self.sources if source.request.role == role)
 
 
 def acquire(
-    arguments: argparse.Namespace, lock: Lock | None, requests: Sequence[Request], *, shown: bool
+    arguments: argparse.Namespace,
+    lock: Lock | None,
+    requests: Sequence[Request],
+    sources: Sequence[SourceRequest],
+    *,
+    shown: bool,
 ) -> Acquired:
     """Find and fetch what the command line names and leaves to the archive.
 
     :raises UsageError: the options leave something open, or contradict each other.
     :raises RdcomposeError: as the archive does; see :mod:`rdcompose.archive`.
     """
-    asked = _asked(arguments, requests)
+    asked = _asked(arguments, requests, sources)
     if lock is not None:
         return _locked(arguments, lock, asked, shown=shown)
     return _resolved(arguments, asked, shown=shown)
@@ -72,17 +86,21 @@ class _Asked:
     """What the command line says: a kernel's name or its files, and programs.
 
     A program that is not in ``programs`` is left to the archive; ``None``: none is wanted.
-    ``requests`` are what else is to be added to the ``template``.
+    ``requests`` are what else is to be added to the ``template``, and ``sources`` what microcode
+    and firmware come from.
     """
 
     name: str | None
     kernel: tuple[InputFile, ...]
     programs: dict[ProgramName, InputFile | None]
     requests: tuple[Request, ...]
+    sources: tuple[SourceRequest, ...]
     template: Path | None
 
 
-def _asked(arguments: argparse.Namespace, requests: Iterable[Request]) -> _Asked:
+def _asked(
+    arguments: argparse.Namespace, requests: Iterable[Request], sources: Iterable[SourceRequest]
+) -> _Asked:
     kernels: list[str] = arguments.kernel
     files = tuple(InputFile(path=Path(kernel)) for kernel in kernels if _is_path(kernel))
     names = [kernel for kernel in kernels if not _is_path(kernel)]
@@ -105,6 +123,7 @@ def _asked(arguments: argparse.Namespace, requests: Iterable[Request]) -> _Asked
         kernel=files,
         programs=programs,
         requests=tuple(requests),
+        sources=tuple(sources),
         template=arguments.template,
     )
 
@@ -115,8 +134,13 @@ def _is_path(kernel: str) -> bool:
 
 def _resolved(arguments: argparse.Namespace, asked: _Asked, *, shown: bool) -> Acquired:
     architecture = _architecture(arguments, asked)
-    if asked.kernel and not asked.requests and set(asked.programs) == set(ProgramName):
-        return _acquired(asked.kernel, asked.programs, Additions(), None)
+    if any(request.role == MICROCODE for request in asked.sources):
+        check_architecture(architecture)
+    packages = [request for request in asked.sources if request.package]
+    nothing = not (asked.requests or packages)
+    if asked.kernel and nothing and set(asked.programs) == set(ProgramName):
+        sources = given_sources(asked.sources, {})
+        return _acquired(asked.kernel, asked.programs, Additions(), sources, None)
     with archive_session(arguments, shown=shown) as session:
         archive = session.archive
         kernel: tuple[Found, ...] = ()
@@ -133,12 +157,13 @@ def _resolved(arguments: argparse.Namespace, asked: _Asked, *, shown: bool) -> A
             resolve_program(f"{name}-static", suite(), architecture.name, archive)
             for name in missing
         ]
-        files = fetch([*kernel, *programs], session)
-    count = len(kernel)
+        rows = [resolve_source(request, suite(), architecture, archive) for request in packages]
+        files = iter(fetch([*kernel, *programs, *rows], session))
     return _acquired(
-        asked.kernel or files[:count],
-        asked.programs | dict(zip(missing, files[count:], strict=True)),
+        asked.kernel or [next(files) for _ in kernel],
+        asked.programs | {name: next(files) for name in missing},
         additions,
+        given_sources(asked.sources, dict(zip(packages, files, strict=True))),
         session.archive.access.cache,
     )
 
@@ -147,6 +172,7 @@ def _acquired(
     kernel: Iterable[InputFile],
     programs: Mapping[ProgramName, InputFile | None],
     additions: Additions,
+    sources: tuple[Source, ...],
     cache: Cache | None,
 ) -> Acquired:
     return Acquired(
@@ -154,6 +180,7 @@ def _acquired(
         busybox=programs.get(ProgramName.BUSYBOX),
         e2fsck=programs.get(ProgramName.E2FSCK),
         additions=additions,
+        sources=sources,
         cache=cache,
     )
 
@@ -245,9 +272,9 @@ def _locked(arguments: argparse.Namespace, lock: Lock, asked: _Asked, *, shown: 
     kernel = lock.of_role(KERNEL)
     if not kernel:
         raise SpecError(f"{lock.path} names no kernel")
-    local = tuple(_with_origin(file, lock) for file in asked.kernel)
+    local = tuple(with_origin(file, lock) for file in asked.kernel)
     programs = {
-        name: _with_origin(file, lock) if file is not None else None
+        name: with_origin(file, lock) if file is not None else None
         for name, file in asked.programs.items()
     }
     wanted: list[Input] = [] if local else [*kernel]
@@ -258,15 +285,24 @@ def _locked(arguments: argparse.Namespace, lock: Lock, asked: _Asked, *, shown: 
             missing.append(name)
     own = _own_files(asked, lock)
     wanted += (item for item in lock.of_role(ADDED) if item.sha256 not in own)
+    items = {
+        request: locked_source(request, lock.of_role(request.role), str(lock.path))
+        for request in asked.sources
+        if request.path is None or not request.path.exists()
+    }
+    wanted += items.values()
     if not wanted:
-        return _acquired(local, programs, _locked_additions(asked, lock, own), None)
+        sources = given_sources(asked.sources, {}, lock)
+        return _acquired(local, programs, _locked_additions(asked, lock, own), sources, None)
     with archive_session(arguments, shown=shown) as session:
         files = _fetch_wanted(wanted, lock, session)
     found = {item.sha256: file for item, file in zip(wanted, files, strict=True)}
+    fetched = {request: found[item.sha256] for request, item in items.items()}
     return _acquired(
         local or [found[item.sha256] for item in kernel],
         programs | {name: found[lock.of_role(name.value)[0].sha256] for name in missing},
         _locked_additions(asked, lock, found | own),
+        given_sources(asked.sources, fetched, lock),
         session.archive.access.cache,
     )
 
@@ -275,7 +311,7 @@ def _own_files(asked: _Asked, lock: Lock) -> dict[str, InputFile]:
     """Return the local files that are to be added and are at hand, by digest."""
     files = [request.file for request in asked.requests]
     own = [InputFile(path=file) for file in files if file is not None and file.is_file()]
-    return {digest(read_file(file.path, "file")): _with_origin(file, lock) for file in own}
+    return {digest(read_file(file.path, "file")): with_origin(file, lock) for file in own}
 
 
 def _locked_additions(asked: _Asked, lock: Lock, files: Mapping[str, InputFile]) -> Additions:
@@ -283,13 +319,6 @@ def _locked_additions(asked: _Asked, lock: Lock, files: Mapping[str, InputFile])
     rows = [(item, files[item.sha256]) for item in lock.of_role(ADDED)]
     supplier = FixedSupplier(rows, architecture, str(lock.path))
     return _resolve(asked, supplier, architecture)
-
-
-def _with_origin(file: InputFile, lock: Lock) -> InputFile:
-    """Return a local file with the origin of the locked one, if it is that."""
-    found = digest(read_file(file.path, "file"))
-    origin = next((item.archive for item in lock.inputs if item.sha256 == found), None)
-    return dataclasses.replace(file, archive=origin)
 
 
 def _fetch_wanted(items: Sequence[Input], lock: Lock, session: Session) -> list[InputFile]:

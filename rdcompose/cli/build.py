@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Final
 
 from rdcompose.cli.acquire import KERNEL, Acquired, acquire
 from rdcompose.cli.environment import source_date_epoch
+from rdcompose.cli.sources import wanted_sources
 from rdcompose.cli.terminal import progress, size_text, table
 from rdcompose.compose.addlist import parse_request
+from rdcompose.compose.filesource import MICROCODE
 from rdcompose.compose.inputs import Input, InputFile
 from rdcompose.compose.lock import Lock, read_lock
 from rdcompose.compose.plan import Plan, make_plan
@@ -50,7 +52,8 @@ def build(arguments: argparse.Namespace) -> int:
     lock = None if arguments.locked is None else read_lock(arguments.locked)
     options = _options(arguments, lock)
     shown = not (arguments.quiet or arguments.no_progress)
-    acquired = acquire(arguments, lock, _requests(arguments, options), shown=shown)
+    sources = wanted_sources(arguments, options)
+    acquired = acquire(arguments, lock, _requests(arguments, options), sources, shown=shown)
     spec = _spec(arguments, options, acquired, lock)
     package, kernel = _read_kernel(acquired.kernel, threads=arguments.threads, shown=shown)
     with progress("composing", shown=shown):
@@ -100,6 +103,7 @@ def _spec(
         busybox=acquired.busybox,
         e2fsck=acquired.e2fsck,
         additions=acquired.additions,
+        microcode=acquired.of_role(MICROCODE),
         features=tuple(arguments.feature or options.get("features", "").split()),
         compress=_codec("--compress", options.get("compress")),
         disk=mode,
@@ -186,11 +190,19 @@ def _summary(result: Result, directory: Path) -> dict[str, object]:
     }
 
 
+def _initramfs_remark(plan: Plan) -> str:
+    remark = f"{len(plan.selection.ramdisk)} modules, {plan.compression}"
+    if plan.microcode:
+        size = size_text(sum(len(blob.data) for blob in plan.microcode))
+        remark += f"; in front of it {size} of microcode"
+    return remark
+
+
 def _report(plan: Plan, result: Result, kernel: Input, *, seconds: float) -> None:
     disk = plan.disk
     origin = f" of {kernel.archive.suite}" if kernel.archive is not None else ""
     remarks = {
-        f"initramfs-{plan.release}": f"{len(plan.selection.ramdisk)} modules, {plan.compression}",
+        f"initramfs-{plan.release}": _initramfs_remark(plan),
         f"{plan.image.name}-{plan.release}": f"{kernel.package} {kernel.version}{origin}",
     }
     if disk is not None:

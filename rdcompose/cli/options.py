@@ -10,6 +10,7 @@ from typing import Final
 from rdcompose import __version__
 from rdcompose.cli.archive_options import add_archive_options
 from rdcompose.cli.boot_options import add_boot
+from rdcompose.cli.content_options import add_content_options
 from rdcompose.cli.image_options import add_image_options
 
 _EPILOG: Final = """\
@@ -17,10 +18,6 @@ exit status: 0 done, 1 it could not be done (one clear message), 2 wrong usage,
 130 interrupted
 """
 
-_PROGRAM: Final = (
-    "program file, Debian .deb or Alpine .apk; 'none' to do without (default: the template's, "
-    "else Debian's)"
-)
 _COMPRESSORS: Final = "zstd, gzip, xz, lz4 or none"
 
 
@@ -75,7 +72,7 @@ def _add_build(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         type=Path,
         help="use exactly the inputs that this manifest-R.json names, or fail",
     )
-    _add_content(parser)
+    add_content_options(parser)
     _add_format(parser)
     add_image_options(parser)
     add_archive_options(parser)
@@ -106,38 +103,6 @@ def _add_kernels(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     group = parser.add_argument_group("how it runs")
     _add_talk(group)
     _add_json(group)
-
-
-def _add_content(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("what goes in")
-    group.add_argument(
-        "--profile",
-        metavar="NAME|DIR",
-        help="module lists: minivm, netboot, virtio, generic or a directory with modules.ramfs and "
-        "modules.autoload (default: minivm)",
-    )
-    group.add_argument(
-        "--template",
-        metavar="DIR",
-        type=Path,
-        help="files for the initramfs: replaces the built-in template if it has an init, "
-        "else is laid over it",
-    )
-    group.add_argument(
-        "--feature",
-        metavar="NAME",
-        action="append",
-        help="feature of the init script: network, nfs, nbd or ram; may be given several times",
-    )
-    group.add_argument("--busybox", metavar="FILE|none", help=_PROGRAM)
-    group.add_argument("--e2fsck", metavar="FILE|none", help=_PROGRAM)
-    group.add_argument(
-        "--add",
-        metavar="PACKAGE[:/PATH]",
-        action="append",
-        help="programs of a Debian package, of a local .deb or an ELF file (./FILE), with the "
-        "libraries that they need; may be given several times",
-    )
 
 
 def _add_format(parser: argparse.ArgumentParser) -> None:

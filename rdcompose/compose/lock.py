@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from rdcompose.archive.addresses import printable
 from rdcompose.archive.paths import stays_below
 from rdcompose.compose.contents import ADDED
+from rdcompose.compose.filesource import MICROCODE, OPTIONS, parse_source
 from rdcompose.compose.inputs import ArchiveOrigin, Input, read_file
 from rdcompose.compose.spec import DiskFormat, DiskMode, ImageForm
 from rdcompose.errors import SpecError
@@ -80,7 +81,7 @@ def _name(item: Input) -> str:
     """Return what tells inputs apart."""
     if item.role in {"module list", "feature"}:
         return f"{item.role} {item.file}"
-    if item.role == ADDED:
+    if item.role in {ADDED, *OPTIONS}:
         return f"{item.role} {item.package or item.file}"
     return f"{item.role} {item.package}".rstrip() if item.role == "kernel" else item.role
 
@@ -131,6 +132,7 @@ _CHECKS: Final[Mapping[str, Callable[[str], object]]] = {
     "disk": DiskMode,
     "disk-format": DiskFormat,
     "disk-compress": parse_compression,
+    "microcode": lambda text: [parse_source(MICROCODE, word) for word in text.split()],
 }
 
 

@@ -13,11 +13,11 @@ from rdcompose.compose.features import add_features, feature_inputs, load_featur
 from rdcompose.compose.images import boot_image
 from rdcompose.compose.inputs import Input, digest
 from rdcompose.compose.layout import add_modules, depmod_of, disk_tree
+from rdcompose.compose.microcode import load_microcode
 from rdcompose.compose.profile import Profile, load_profile
 from rdcompose.compose.spec import Codec, ComposeSpec, DiskFormat, DiskMode, ImageForm
 from rdcompose.compose.userspace import load_programs, load_userspace
 from rdcompose.kernel.selection import Selection, select
-from rdcompose.tree import Tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -25,10 +25,12 @@ if TYPE_CHECKING:
     from rdcompose.compose.additions import Added
     from rdcompose.compose.features import Feature
     from rdcompose.compose.images import BootImage
+    from rdcompose.compose.microcode import Blob
     from rdcompose.kernel.depmod import Depmod
     from rdcompose.kernel.moduletree import ModuleTree
     from rdcompose.kernel.package import KernelPackage
     from rdcompose.kernel.release import Architecture
+    from rdcompose.tree import Tree
 
 # What the init script needs to lay the modules disk into the root (docs/boot.md).
 _DISK_MODULES: Final = {
@@ -69,7 +71,7 @@ class Plan:
     ``disk`` is ``None`` where there is none; ``timestamp`` is the time of every file
     inside the outputs, in seconds since 1970; ``module_paths`` has the path below
     ``lib/modules/R`` of each module by its name; ``added`` are programs that are not static,
-    and what they need.
+    and what they need; ``microcode`` is what ``early`` holds.
     """
 
     release: str
@@ -83,6 +85,7 @@ class Plan:
     selection: Selection
     module_paths: Mapping[str, str]
     added: tuple[Added, ...]
+    microcode: tuple[Blob, ...]
     timestamp: int
     options: Mapping[str, str]
     inputs: tuple[Input, ...]
@@ -114,6 +117,7 @@ def make_plan(package: KernelPackage, kernel: Iterable[Input], spec: ComposeSpec
     profile = load_profile(spec.profile)
     features = load_features((*profile.features, *spec.features))
     selection = _select(depmod, profile, features, mode)
+    microcode = load_microcode(spec.microcode, package.architecture, package.config)
     programs = load_programs(spec, package.architecture)
     userspace = load_userspace(spec.template, programs, spec.additions, package.architecture)
     if userspace.builtin_init:
@@ -128,7 +132,7 @@ def make_plan(package: KernelPackage, kernel: Iterable[Input], spec: ComposeSpec
         architecture=package.architecture,
         image=image,
         config=package.config_text,
-        early=Tree(),
+        early=microcode.tree,
         initramfs=userspace.tree,
         compression=compression,
         disk=disk,
@@ -136,13 +140,13 @@ def make_plan(package: KernelPackage, kernel: Iterable[Input], spec: ComposeSpec
         module_paths={name: module.path for name, module in depmod.modules.items()},
         added=userspace.added,
         timestamp=package.timestamp if spec.epoch is None else spec.epoch,
-        options=_options(profile, spec.image, mode, compression, disk)
-        | _added(spec)
-        | _features(spec),
+        microcode=microcode.blobs,
+        options=_options(profile, spec.image, mode, compression, disk) | _words(spec),
         inputs=(
             *kernel,
             *userspace.inputs,
             *feature_inputs(features),
+            *microcode.inputs,
             *_profile_inputs(profile),
         ),
         notes=(*image.notes, *selection.notes, *userspace.notes),
@@ -190,13 +194,14 @@ def _options(
     return options
 
 
-def _added(spec: ComposeSpec) -> dict[str, str]:
-    asked = spec.additions.asked
-    return {"add": " ".join(asked)} if asked else {}
-
-
-def _features(spec: ComposeSpec) -> dict[str, str]:
-    return {"features": " ".join(spec.features)} if spec.features else {}
+def _words(spec: ComposeSpec) -> dict[str, str]:
+    """Return the options that can be given several times, and were given."""
+    words = {
+        "add": spec.additions.asked,
+        "features": spec.features,
+        "microcode": [source.request.text for source in spec.microcode],
+    }
+    return {name: " ".join(given) for name, given in words.items() if given}
 
 
 def _profile_inputs(profile: Profile) -> Iterable[Input]:

@@ -11,6 +11,7 @@ from rdcompose.compose.additions import Additions
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from rdcompose.compose.filesource import Source
     from rdcompose.compose.inputs import InputFile
 
 
@@ -53,7 +54,7 @@ class ComposeSpec:
     ``profile`` is a name or a directory; ``features`` are those of the init script that the
     profile does not name; ``template`` is ``None`` for the built-in one;
     ``busybox`` and ``e2fsck`` are ``None`` for none; ``additions`` are what else is to go in, with
-    all that it needs; a compression is ``None`` for the
+    all that it needs; ``microcode`` is for the early segment; a compression is ``None`` for the
     best that the kernel takes. ``epoch`` is the time of everything written, in seconds
     since 1970, or ``None`` for the newest time in the kernel package.
     """
@@ -64,6 +65,7 @@ class ComposeSpec:
     e2fsck: InputFile | None = None
     features: tuple[str, ...] = ()
     additions: Additions = dataclasses.field(default_factory=Additions)
+    microcode: tuple[Source, ...] = ()
     compress: Codec | None = None
     disk: DiskMode = DiskMode.REMAINING
     disk_format: DiskFormat = DiskFormat.QCOW2

@@ -80,6 +80,15 @@ def write_newc(out: BinaryIO, entries: Iterable[Entry], *, mtime: int) -> None:
     writer.finish()
 
 
+def record_size(path: str, size: int = 0) -> int:
+    """Return how many bytes an entry takes: header, name and ``size`` bytes of content."""
+    return _up(HEADER_SIZE + len(encode_name(path)) + 1) + _up(size)
+
+
+def _up(size: int) -> int:
+    return size + -size % 4
+
+
 class _Writer:
     def __init__(self, out: BinaryIO, mtime: int) -> None:
         if not 0 <= mtime <= MAX_NUMBER:

@@ -181,6 +181,18 @@ class KernelConfig:
         """Options that loading modules needs and this kernel lacks."""
         return self._missing([("MODULES", True)])
 
+    def missing_for_microcode(self, vendor: str) -> tuple[str, ...]:
+        """Options that loading a vendor's microcode from an initramfs needs and this kernel lacks.
+
+        ``vendor`` is as the processor names it: ``GenuineIntel`` or ``AuthenticAMD``.
+        """
+        driver, support = _MICROCODE[vendor]
+        needed = ["BLK_DEV_INITRD", "MICROCODE"]
+        # Since Linux 6.6 there is no option for the driver of each vendor.
+        if self.builtin("MICROCODE"):
+            needed.append(driver if driver in self.options else support)
+        return self._missing((name, True) for name in needed)
+
     def missing_for_filesystem(self, name: str) -> tuple[str, ...]:
         """Options that mounting a file system needs and this kernel lacks.
 
@@ -225,6 +237,10 @@ _MODULES: Final = {
     "gzip": "MODULE_COMPRESS_GZIP",
     "xz": "MODULE_COMPRESS_XZ",
     "zstd": "MODULE_COMPRESS_ZSTD",
+}
+_MICROCODE: Final = {
+    "GenuineIntel": ("MICROCODE_INTEL", "CPU_SUP_INTEL"),
+    "AuthenticAMD": ("MICROCODE_AMD", "CPU_SUP_AMD"),
 }
 # A script can only be started by a kernel that has BINFMT_SCRIPT built in.
 _INIT: Final = ("BINFMT_ELF", "BINFMT_SCRIPT", "PROC_FS", "SYSFS", "DEVTMPFS", "TMPFS")

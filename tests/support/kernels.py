@@ -166,7 +166,8 @@ def _apt_state(directory: Path, suite: str, architecture: str) -> list[str]:
     settings = apt_settings(state, listed)
     origin = f"deb [arch={listed} signed-by={KEYRING}]"
     (state / "sources.list").write_text(
-        f"{origin} {main} {suite} main\n{origin} {security} {suite}-security main\n"
+        f"{origin} {main} {suite} main non-free-firmware\n"
+        f"{origin} {security} {suite}-security main non-free-firmware\n"
     )
     return as_options(settings)
 

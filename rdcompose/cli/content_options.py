@@ -1,0 +1,58 @@
+"""Options of ``rdcompose build`` that say what goes into an initramfs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    import argparse
+
+_PROGRAM: Final = (
+    "program file, Debian .deb or Alpine .apk; 'none' to do without (default: the template's, "
+    "else Debian's)"
+)
+
+
+def add_content_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options."""
+    group = parser.add_argument_group("what goes in")
+    group.add_argument(
+        "--profile",
+        metavar="NAME|DIR",
+        help="module lists: minivm, netboot, virtio, generic or a directory with modules.ramfs and "
+        "modules.autoload (default: minivm)",
+    )
+    group.add_argument(
+        "--template",
+        metavar="DIR",
+        type=Path,
+        help="files for the initramfs: replaces the built-in template if it has an init, "
+        "else is laid over it",
+    )
+    group.add_argument(
+        "--feature",
+        metavar="NAME",
+        action="append",
+        help="feature of the init script: network, nfs, nbd or ram; may be given several times",
+    )
+    group.add_argument("--busybox", metavar="FILE|none", help=_PROGRAM)
+    group.add_argument("--e2fsck", metavar="FILE|none", help=_PROGRAM)
+    group.add_argument(
+        "--add",
+        metavar="PACKAGE[:/PATH]",
+        action="append",
+        help="programs of a Debian package, of a local .deb or an ELF file (./FILE), with the "
+        "libraries that they need; may be given several times",
+    )
+    _add_firmware_options(group)
+
+
+def _add_firmware_options(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--microcode",
+        metavar="PACKAGE|FILE|none",
+        action="append",
+        help="processor microcode, in front of the initramfs: intel-microcode, amd64-microcode, a "
+        "local .deb, an early cpio archive or a .bin; may be given several times (default: none)",
+    )

@@ -1,0 +1,62 @@
+"""Sources of microcode and firmware: what the options ask for, and the local ones of them."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+from rdcompose.compose.filesource import MICROCODE, Source, parse_source
+from rdcompose.compose.inputs import InputFile, digest, read_file
+from rdcompose.errors import UsageError
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterable, Mapping
+
+    from rdcompose.compose.filesource import SourceRequest
+    from rdcompose.compose.lock import Lock
+
+_NONE = "none"
+
+
+def wanted_sources(
+    arguments: argparse.Namespace, options: Mapping[str, str]
+) -> tuple[SourceRequest, ...]:
+    """Return what is asked for, each once; ``options`` has what a lock was made with.
+
+    :raises UsageError: the options contradict each other.
+    :raises SpecError: one is malformed.
+    """
+    microcode = arguments.microcode
+    if microcode is None:
+        microcode = options.get("microcode", "").split()
+    if _NONE in microcode:
+        if set(microcode) != {_NONE}:
+            raise UsageError("--microcode none goes with no other --microcode")
+        microcode = []
+    return tuple(dict.fromkeys(parse_source(MICROCODE, text) for text in microcode))
+
+
+def given_sources(
+    requests: Iterable[SourceRequest],
+    fetched: Mapping[SourceRequest, InputFile],
+    lock: Lock | None = None,
+) -> tuple[Source, ...]:
+    """Return the files of sources: those that were fetched, else the local ones."""
+    sources = []
+    for request in requests:
+        file = fetched.get(request)
+        if file is None and request.path is not None:
+            file = InputFile(path=request.path)
+            if lock is not None and request.path.is_file():
+                file = with_origin(file, lock)
+        if file is not None:
+            sources.append(Source(request, file))
+    return tuple(sources)
+
+
+def with_origin(file: InputFile, lock: Lock) -> InputFile:
+    """Return a local file with the origin of the locked one, if it is that."""
+    found = digest(read_file(file.path, "file"))
+    origin = next((item.archive for item in lock.inputs if item.sha256 == found), None)
+    return dataclasses.replace(file, archive=origin)
