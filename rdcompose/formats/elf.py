@@ -102,7 +102,7 @@ def _exports(found: dict[bytes, bytes], symbols: Symbols) -> tuple[str, ...]:
 
 
 def _imports(found: dict[bytes, bytes], symbols: Symbols, machine: int) -> tuple[str, ...]:
-    undefined = _undefined(symbols)
+    undefined = symbols.undefined()
     if machine in {EM_SPARC, EM_SPARCV9}:
         # There, global registers that the code uses stand among the undefined symbols.
         undefined = [index for index in undefined if symbols.infos[index] & 15 != STT_REGISTER]
@@ -116,17 +116,6 @@ def _imports(found: dict[bytes, bytes], symbols: Symbols, machine: int) -> tuple
         named = [name.partition(b"\0")[0] for (name,) in record.iter_unpack(versions)]
         names += [name for name in named if name not in known]
     return _decoded(names)
-
-
-def _undefined(symbols: Symbols) -> list[int]:
-    low, high = symbols.sections
-    found: list[int] = []
-    index = low.find(0, 1)  # the first symbol is the null one
-    while index >= 0:
-        if not high[index]:
-            found.append(index)
-        index = low.find(0, index + 1)
-    return found
 
 
 def _decoded(names: list[bytes]) -> tuple[str, ...]:

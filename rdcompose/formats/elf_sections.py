@@ -79,6 +79,17 @@ class Symbols:
             at = self.names.find(prefix, at + 1)
         return frozenset(found)
 
+    def undefined(self) -> list[int]:
+        """Return the numbers of the symbols that the file needs from elsewhere."""
+        low, high = self.sections
+        found: list[int] = []
+        index = low.find(0, 1)  # the first symbol is the null one
+        while index >= 0:
+            if not high[index]:
+                found.append(index)
+            index = low.find(0, index + 1)
+        return found
+
     def value(self, index: int) -> tuple[int, int]:
         """Return ``st_shndx`` and ``st_value`` of a symbol by its number."""
         layout = self.layout

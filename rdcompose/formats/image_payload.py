@@ -27,6 +27,8 @@ _MEMORY: Final = 256 << 20
 _LZ4_BLOCK: Final = 8 << 20
 # Of the weak magic of LZMA, real kernels hold a few dozen.
 _MAX_HITS: Final = 10_000
+# Real kernels hold two or three streams: themselves, their configuration, an initramfs.
+_MAX_LAYERS: Final = 64
 
 
 def _stream(name: str, data: bytes, offset: int, decoder: decoding.Decoder) -> Iterator[bytes]:
@@ -141,6 +143,16 @@ def candidates(data: bytes, start: int, limit: int) -> Iterator[tuple[str, int]]
                 found += 1
                 yield name, position
             position = data.find(magic, position + 1)
+
+
+def layers(data: bytes) -> Iterator[bytes]:
+    """Yield the data, and what can be unpacked inside: one is the kernel as it runs."""
+    yield data
+    for name, offset in candidates(data, 0, _MAX_LAYERS):
+        try:
+            yield b"".join(unpack(data, offset, name))
+        except (FormatError, UnsupportedError):
+            continue  # a magic by chance, or a compressor that is not at hand
 
 
 def unpack(data: bytes, offset: int, name: str, *, limit: int = MAX_UNPACKED) -> Iterator[bytes]:

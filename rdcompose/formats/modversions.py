@@ -22,7 +22,7 @@ import struct
 from typing import TYPE_CHECKING, Final
 
 from rdcompose.errors import FormatError
-from rdcompose.formats.elf import CRC_PREFIX
+from rdcompose.formats.elf import CRC_PREFIX, EM_SPARC, EM_SPARCV9, STT_REGISTER
 from rdcompose.formats.elf_sections import read_relocatable
 
 if TYPE_CHECKING:
@@ -30,9 +30,16 @@ if TYPE_CHECKING:
 
     from rdcompose.formats.elf_sections import Relocatable, Symbols
 
+STB_WEAK: Final = 2
 SHN_UNDEF: Final = 0
 SHN_ABS: Final = 0xFFF1
 
+# As in modpost's ignore_undef_symbol: what the linker or the loader makes.
+_MADE: Final = frozenset({b"__this_module", b"_GLOBAL_OFFSET_TABLE_", b".TOC."})
+_MADE_PREFIXES: Final = (
+    b"_restgpr", b"_savegpr", b"_rest32gpr_", b"_save32gpr_", b"_restvr_", b"_savevr_",
+    b"__s390_indirect_jump_",
+)  # fmt: skip
 _RECORD: Final = 64
 _EXTENDED_CRCS: Final = b"__version_ext_crcs"
 _EXTENDED_NAMES: Final = b"__version_ext_names"
@@ -44,11 +51,13 @@ class ModuleVersions:
     """CRCs by symbol, in the order of the file.
 
     ``imports`` has ``module_layout``, too, which no code refers to. Without symbol versions
-    both are empty.
+    both are empty. ``needed`` are the symbols without which the module does not load, with a
+    version or not; weak ones and those that only the linker knows are not among them.
     """
 
     imports: Mapping[str, int]
     exports: Mapping[str, int]
+    needed: tuple[str, ...]
 
 
 def read_versions(data: bytes) -> ModuleVersions:
@@ -59,7 +68,11 @@ def read_versions(data: bytes) -> ModuleVersions:
     file = read_relocatable(data)
     found = file.sections(_WANTED)
     symbols = file.symbols(found)
-    return ModuleVersions(imports=_imports(file, found), exports=_exports(file, symbols))
+    return ModuleVersions(
+        imports=_imports(file, found),
+        exports=_exports(file, symbols),
+        needed=_needed(file, symbols),
+    )
 
 
 def _imports(file: Relocatable, found: Mapping[bytes, bytes]) -> dict[str, int]:
@@ -123,6 +136,18 @@ def _chained(section: bytes, order: str) -> list[tuple[bytes, int]] | None:
         found.append((name, crc))
         at += length
     return found if found and not any(section[at:]) else None
+
+
+def _needed(file: Relocatable, symbols: Symbols) -> tuple[str, ...]:
+    found: list[str] = []
+    for index in symbols.undefined():
+        info = symbols.infos[index]
+        name = symbols.name(symbols.offsets[index])
+        register = file.machine in {EM_SPARC, EM_SPARCV9} and info & 15 == STT_REGISTER
+        made = not name or name in _MADE or name.startswith(_MADE_PREFIXES)
+        if info >> 4 != STB_WEAK and not register and not made:
+            found.append(name.removeprefix(b".").decode("utf-8", "surrogateescape"))
+    return tuple(found)
 
 
 def _exports(file: Relocatable, symbols: Symbols) -> dict[str, int]:

@@ -14,7 +14,7 @@ import pytest
 import zstandard
 
 from rdcompose.errors import FormatError, UnsupportedError
-from rdcompose.formats.image_payload import candidates, compression_at, unpack
+from rdcompose.formats.image_payload import candidates, compression_at, layers, unpack
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -130,3 +130,9 @@ def test_hits_that_are_no_headers_are_bounded_too() -> None:
 def test_nothing_known() -> None:
     assert compression_at(b"plain", 0) is None
     assert compression_at(b"", 7) is None
+
+
+def test_layers_are_the_data_and_all_that_unpacks() -> None:
+    data = b"code\x1f\x8b\x08no gzip" + PACKERS["zstd"](PLAIN) + PACKERS["xz"](b"config") + b"end"
+    assert list(layers(data)) == [data, b"config", PLAIN]
+    assert list(layers(b"plain")) == [b"plain"]

@@ -47,6 +47,20 @@ def test_without_symbol_versions() -> None:
     assert versions.exports == {}
 
 
+@pytest.mark.parametrize("machine", [20, 21, 22, 62])
+def test_what_must_be_there(machine: int) -> None:
+    made = [
+        "__this_module",
+        "_GLOBAL_OFFSET_TABLE_",
+        "_restgpr0_14",
+        "__s390_indirect_jump_r1use_14",
+    ]
+    data = make_ko(
+        ["a=b"], (), [".kfree", *made, "_printk"], weak_imports=["maybe"], machine=machine
+    )
+    assert read_versions(data).needed == ("kfree", "_printk")
+
+
 def test_a_name_longer_than_a_record() -> None:
     name = "x" * 300
     data = make_ko(["a=b"], versions=[name], version_form="extended")
