@@ -113,10 +113,14 @@ def _cached(directory: Path, architecture: str, name: str) -> Path | None:
 
 def _file_name(name: str) -> str:
     """Pattern of the package names that serve a name asked for."""
-    flavour = name.removeprefix("linux-image-")
-    if flavour == name or flavour[:1].isdigit():
+    if not _is_metapackage(name):
         return re.escape(name)
-    return rf"linux-image-{_RELEASE_START}-{re.escape(flavour)}"
+    return rf"linux-image-{_RELEASE_START}-{re.escape(name.removeprefix('linux-image-'))}"
+
+
+def _is_metapackage(name: str) -> bool:
+    """Whether it is of a flavour; those begin with a digit, too (686-pae), but no release."""
+    return name.startswith("linux-image-") and re.match(r"linux-image-\d+\.", name) is None
 
 
 @contextlib.contextmanager
@@ -149,7 +153,7 @@ def _update(options: list[str]) -> None:
 
 def _real_name(options: list[str], name: str) -> str:
     """The kernel package behind a metapackage; any other name as it is."""
-    if not re.match(r"linux-image-\D", name):
+    if not _is_metapackage(name):
         return name
     listing = run(tool("apt-cache"), *options, "depends", "--important", name)
     depends = re.search(r"^ +Depends: (linux-image-\d\S*)$", listing, re.MULTILINE)

@@ -20,6 +20,7 @@ OTHERS = (
     "linux-image-6.1.0-44-cloud-amd64-dbg_6.1.164-1_amd64.deb",
     "linux-image-6.1.0-44-cloud-amd64-unsigned_6.1.164-1_amd64.deb",
     "linux-image-cloud-amd64_6.1.164-1_amd64.deb",
+    "linux-image-686_6.1.164-1_amd64.deb",
     "busybox_1%3a1.35.0-4+b3_amd64.deb",
     "busybox-static_1%3a1.35.0-4+b3_amd64.deb.partial",
 )
@@ -44,6 +45,7 @@ def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("linux-image-cloud-amd64", BOOKWORM),
         ("linux-image-6.1.0-44-cloud-amd64", BOOKWORM),
         ("linux-image-amd64", TRIXIE),
+        ("linux-image-686", "linux-image-6.1.0-44-686_6.1.164-1_amd64.deb"),
         ("busybox-static", "busybox-static_1%3a1.35.0-4+b3_amd64.deb"),
         ("initramfs-tools-core", "initramfs-tools-core_0.142_all.deb"),
     ],
