@@ -28,6 +28,7 @@ REQUIRED: Final = (("squashfs", "to read the disk"), ("overlay", "to lay modules
 # architecture (or cloud kernel) of Debian 12 or 13 that lacks them.
 ELSEWHERE: Final = {
     "button": "armhf, ppc64el",
+    "ena": "armel's rpi, s390x",
     "gve": "armhf, i386, ppc64el, riscv64",
     "hid_apple": "arm64's cloud kernels",
     "hid_generic": "arm64's cloud kernels",
@@ -36,7 +37,13 @@ ELSEWHERE: Final = {
     "hv_netvsc": "armhf, ppc64el, riscv64",
     "hv_storvsc": "armhf, ppc64el, riscv64",
     "hyperv_keyboard": "armhf, ppc64el, riscv64",
+    "mlx4_en": "armel's rpi",
+    "mlx5_core": "armel's rpi",
+    "mpi3mr": "armel's rpi",
+    "nvme": "armel's rpi",
     "qemu_fw_cfg": "armhf, ppc64el",
+    "scsi_common": "Debian 11",
+    "virtio_pci": "armel's rpi",
     "vmxnet3": "armhf, ppc64el, riscv64",
     "xen_blkfront": "i386, ppc64el, riscv64",
     "xen_netfront": "i386, ppc64el, riscv64",
