@@ -8,7 +8,7 @@ from rdcompose.compose.spec import ImageForm
 from rdcompose.errors import FormatError, ReleaseError, UnsupportedError
 from rdcompose.formats.image import ImageKind
 from rdcompose.formats.vmlinux import Vmlinux, unpack_kernel
-from rdcompose.kernel.release import architectures_of_elf
+from rdcompose.kernel.release import architectures_of_kernel
 
 if TYPE_CHECKING:
     from rdcompose.kernel.package import KernelPackage
@@ -57,7 +57,9 @@ def boot_image(package: KernelPackage, form: ImageForm) -> BootImage:
         raise ReleaseError(
             f"the kernel is {package.release}, but what {where} unpacks to is {image.release}"
         )
-    if package.architecture not in architectures_of_elf(image.machine, image.bits, image.byteorder):
+    if package.architecture not in architectures_of_kernel(
+        image.machine, image.bits, image.byteorder
+    ):
         raise ReleaseError(
             f"the kernel is for {package.architecture.description}, but what {where} unpacks to "
             "is for another machine"

@@ -289,7 +289,14 @@ def _elf(data: bytes) -> KernelImage | None:
     if kind not in {2, 3}:
         raise FormatError(f"the ELF file is of type {kind} and so no kernel")
     image = KernelImage(kind=ImageKind.ELF, machine=machine, bits=bits, byteorder=order)
-    return _with_banner(image, [data])
+    try:
+        return _with_banner(image, [data])
+    except FormatError as bare:
+        # A vmlinuz of MIPS is an ELF file, too, with an unpacker and the kernel inside.
+        try:
+            return _search_payload(data, image)
+        except FormatError:
+            raise bare from None
 
 
 def _s390(data: bytes) -> KernelImage | None:

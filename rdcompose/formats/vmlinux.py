@@ -3,7 +3,8 @@
 Firecracker, Cloud Hypervisor and QEMU's PVH machines load an ELF kernel on x86; on arm64 and
 RISC-V they load the plain ``Image``, of which the ELF file cannot be had again. An x86 bzImage
 holds its ELF file whole (``arch/x86/boot/compressed/Makefile`` of Linux), an EFI zboot image the
-plain ``Image``. What an ARM zImage and an s390 bzImage hold is code without any header.
+plain ``Image``. What an ARM zImage, an s390 bzImage and a packed ELF kernel (MIPS) hold is
+code without any header.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ def unpack_kernel(data: bytes) -> Vmlinux:
     if image.kind in {ImageKind.X86_BZIMAGE, ImageKind.EFI_ZBOOT}:
         packed, data = _payload(data, image)
         image = read_image(data)
-    if image.kind not in _PLAIN:
+    if image.kind not in _PLAIN or image.payload is not None:
         raise UnsupportedError(
             f"what the {image.kind.value} unpacks to has no header that a loader could know it by"
         )

@@ -141,7 +141,7 @@ class KernelConfig:
             return f"it is for the kernel architecture {word!r}, not {architecture.name}"
         bits = 64 if self.builtin("64BIT") else 32
         # Only a whole configuration, with its first lines, tells by what is not in it.
-        if bits != architecture.bits and (word is not None or bits == 64):
+        if bits not in architecture.kernel_bits and (word is not None or bits == 64):
             return f"it is for {bits} bits, not {architecture.name}"
         order = "big" if self.builtin("CPU_BIG_ENDIAN") else "little"
         said = self.builtin("CPU_BIG_ENDIAN") or self.builtin("CPU_LITTLE_ENDIAN")

@@ -69,18 +69,18 @@ def package_release(package: str, release: str) -> str | None:
     return release if same else found[1]
 
 
-def check_machine(architecture: Architecture, modules: Iterable[Module]) -> None:
-    """Check that every module is for the machine of the kernel.
+def check_machine(architecture: Architecture, bits: int | None, modules: Iterable[Module]) -> None:
+    """Check that every module is for the machine of the kernel, of which ``bits`` is told.
 
     :raises ReleaseError: names the first that is for another one.
     """
-    wanted = (architecture.elf_machine, architecture.bits, architecture.byteorder)
+    wanted = (architecture.elf_machine, bits or architecture.bits, architecture.byteorder)
     for module in modules:
         elf = module.elf
         if (elf.machine, elf.bits, elf.byteorder) != wanted:
             raise ReleaseError(
-                f"the kernel is for {architecture.description}, but the module {module.path} "
-                f"is for {machine_name(elf.machine, elf.bits, elf.byteorder)}"
+                f"the kernel is for {architecture.name} ({machine_name(*wanted)}), but the module "
+                f"{module.path} is for {machine_name(elf.machine, elf.bits, elf.byteorder)}"
             )
 
 

@@ -173,7 +173,7 @@ def _kernel(
     if not tree.modules:
         _demand_none(parts, config)
     check_modules(release, tree.modules)
-    check_machine(machine, tree.modules)
+    check_machine(machine, info.bits, tree.modules)
     return KernelPackage(
         release=release,
         architecture=machine,

@@ -37,7 +37,8 @@ class Architecture:
     ``elf_machine`` is ``e_machine``; ``config_words`` are the names in the first lines of
     a kernel configuration (``SRCARCH``, with older spellings); ``vermagic_word`` is
     the start of the architecture's part of a module's vermagic, if it has one;
-    ``alpine`` are Alpine's names; ``image_kinds`` the formats its kernels come in.
+    ``alpine`` are Alpine's names; ``image_kinds`` the formats its kernels come in, and
+    ``kernel_bits`` their word sizes, the programs' own first.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Architecture:
     config_words: tuple[str, ...]
     alpine: tuple[str, ...]
     image_kinds: tuple[ImageKind, ...]
+    kernel_bits: tuple[int, ...]
     vermagic_word: str = ""
 
     @property
@@ -87,6 +89,7 @@ def _arch(
     *kinds: ImageKind,
     byteorder: ByteOrder = "little",
     vermagic: str = "",
+    kernel_bits: tuple[int, ...] = (),
 ) -> Architecture:
     return Architecture(
         name=name,
@@ -96,6 +99,7 @@ def _arch(
         config_words=tuple(words.split()),
         alpine=tuple(alpine.split()),
         image_kinds=(*kinds, ImageKind.ELF),
+        kernel_bits=(bits, *kernel_bits),
         vermagic_word=vermagic,
     )
 
@@ -111,8 +115,9 @@ _TABLE: Final = (
     _arch("armel", 40, 32, "arm", "armhf", _Z, vermagic="ARMv"),
     _arch("i386", 3, 32, "x86 i386", "x86", _BZ),
     _arch("loong64", 258, 64, "loongarch", "loongarch64", ImageKind.LOONGARCH_IMAGE, _EFI),
-    _arch("mips", 8, 32, "mips", "", byteorder="big"),
-    _arch("mipsel", 8, 32, "mips", ""),
+    # Machines with a 64-bit processor have a 64-bit kernel there, too: octeon, loongson-3.
+    _arch("mips", 8, 32, "mips", "", byteorder="big", kernel_bits=(64,)),
+    _arch("mipsel", 8, 32, "mips", "", kernel_bits=(64,)),
     _arch("mips64el", 8, 64, "mips", ""),
     _arch("powerpc", 20, 32, "powerpc", "", byteorder="big"),
     _arch("ppc64", 21, 64, "powerpc", "", byteorder="big"),
@@ -239,16 +244,30 @@ def architectures_of_elf(
     )
 
 
+def architectures_of_kernel(
+    machine: int | None, bits: int | None, byteorder: str
+) -> tuple[Architecture, ...]:
+    """List the architectures whose kernels look so, those whose programs do first."""
+    found = [
+        row
+        for row in _TABLE
+        if machine in {row.elf_machine, None}
+        and (bits is None or bits in row.kernel_bits)
+        and byteorder == row.byteorder
+    ]
+    return tuple(sorted(found, key=lambda row: bits not in {row.bits, None}))
+
+
 def architecture_of_elf(machine: int, bits: int, byteorder: str) -> Architecture | None:
     """Return the architecture of an ELF file; of several the first, ``None`` if unknown."""
     return next(iter(architectures_of_elf(machine, bits, byteorder)), None)
 
 
 def architectures_of_image(image: KernelImage) -> tuple[Architecture, ...]:
-    """List the architectures that a kernel image can be of."""
+    """List the architectures that a kernel image can be of, those of its word size first."""
     return tuple(
         row
-        for row in architectures_of_elf(image.machine, image.bits, image.byteorder)
+        for row in architectures_of_kernel(image.machine, image.bits, image.byteorder)
         if image.kind in row.image_kinds
     )
 

@@ -114,6 +114,11 @@ ARM64, RISCV, ELF = ImageKind.ARM64_IMAGE, ImageKind.RISCV_IMAGE, ImageKind.ELF
             in_the_open(ELF, 20, bits=32, byteorder="big"),
             id="vmlinux ppc",
         ),
+        pytest.param(
+            images.make_packed_elf(XZ, machine=8, bits=32),
+            in_the_open(ELF, 8, bits=32, payload="xz"),
+            id="vmlinuz mips",
+        ),
     ],
 )
 def test_kinds(data: bytes, expected: KernelImage) -> None:
@@ -224,6 +229,8 @@ BZIMAGE = images.make_bzimage()
         pytest.param(b"\x7fELF\3\1" + bytes(80), "class or byte order", id="elf class"),
         pytest.param(b"\x7fELF\1\3" + bytes(80), "class or byte order", id="elf byte order"),
         pytest.param(images.make_vmlinux(kind=1), "type 1", id="elf object"),
+        pytest.param(images.make_packed_elf(b""), "no Linux banner", id="elf without payload"),
+        pytest.param(images.make_packed_elf(XZ[:-40]), "no Linux banner", id="elf cut payload"),
         pytest.param(images.gzipped(b"text"), "no kernel image", id="gzip of something else"),
         pytest.param(images.gzipped(XZ), "no kernel image", id="compressed twice"),
         pytest.param(

@@ -67,8 +67,9 @@ def test_what_is_not_packed_stays_as_it_is(data: bytes) -> None:
     [
         (images.make_zimage(lzma.compress(images.banner(), preset=0)), "ARM zImage"),
         (images.make_s390(), "s390 bzImage"),
+        (images.make_packed_elf(images.gzipped(images.banner())), "ELF vmlinux"),
     ],
-    ids=["zimage", "s390"],
+    ids=["zimage", "s390", "mips"],
 )
 def test_what_holds_no_file_is_refused(data: bytes, name: str) -> None:
     with pytest.raises(UnsupportedError, match=f"what the {name} unpacks to has no header"):

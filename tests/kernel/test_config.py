@@ -131,6 +131,7 @@ def test_contradiction_of_the_build_salt() -> None:
         ),
         (["# Linux/x86 6.1 Kernel Configuration", "# CONFIG_64BIT is not set"], "i386", None),
         (["CONFIG_64BIT=y"], "i386", "it is for 64 bits, not i386"),
+        (["# Linux/mips 6.1 Kernel Configuration", "CONFIG_64BIT=y"], "mipsel", None),
         # Without its first lines it may be a part, and says nothing by leaving out.
         (["CONFIG_A=y"], "amd64", None),
         (

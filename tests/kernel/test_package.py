@@ -3,6 +3,7 @@ from __future__ import annotations
 import gzip
 import io
 import lzma
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,7 +13,7 @@ from rdcompose.kernel.package import KernelPackage, read_kernels
 from rdcompose.kernel.source import DebSource
 from rdcompose.tree import read_all
 from tests.support.debs import Content, hard_link, make_deb
-from tests.support.images import make_bzimage, make_zimage
+from tests.support.images import banner, make_bzimage, make_packed_elf, make_zimage
 from tests.support.modules import make_ko
 from tests.support.packages import (
     CONFIG,
@@ -72,6 +73,27 @@ def test_layouts_and_compressions(root: str, suffix: str) -> None:
         modules={f"{path}{suffix}": pack(data) for path, data in plain.items()}, root=root
     )
     assert summary(read(kernel_deb(files))) == {f"{path}.ko": plain[path] for path in plain}
+
+
+@pytest.mark.parametrize("bits", [32, 64])
+def test_mips_kernels_are_of_either_word_size_for_the_same_programs(bits: int) -> None:
+    image = make_packed_elf(gzip.compress(banner(RELEASE)), bits=bits)
+    config = f"# Linux/mips 6.1 Kernel Configuration\n{CONFIG}CONFIG_64BIT={'ny'[bits // 64]}\n"
+    modules = {"kernel/a.ko": make_ko({"vermagic": VERMAGIC}, bits=bits, machine=8)}
+    files = sample_files(modules=modules) | {
+        f"boot/vmlinuz-{RELEASE}": image,
+        f"boot/config-{RELEASE}": config.encode(),
+    }
+
+    def deb(files: dict[str, bytes]) -> bytes:
+        control = {"Package": f"linux-image-{RELEASE}", "Architecture": "mipsel"}
+        return make_deb(dict(files), control=control)
+
+    assert read(deb(files)).architecture.name == "mipsel"
+    other = make_ko({"vermagic": VERMAGIC}, bits=96 - bits, machine=8)
+    said = f"{bits}-bit MIPS little-endian), but the module kernel/a.ko is for {96 - bits}-bit"
+    with pytest.raises(ReleaseError, match=re.escape(said)):
+        read(deb({**files, f"{BASE}/kernel/a.ko": other}))
 
 
 def test_progress_comes_to_its_end() -> None:

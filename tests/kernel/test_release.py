@@ -123,6 +123,9 @@ def test_architectures_of_elf(
         (images.make_zboot(images.gzipped(images.banner()), machine=0x6264), ["loong64"]),
         (images.make_s390(), ["s390x"]),
         (images.make_vmlinux(machine=21), ["ppc64el"]),
+        (images.make_vmlinux(machine=8, bits=32), ["mipsel"]),
+        # Kernels of 64 bits are in the packages of both.
+        (images.make_vmlinux(machine=8), ["mips64el", "mipsel"]),
     ],
 )
 def test_architectures_of_image(data: bytes, names: list[str]) -> None:

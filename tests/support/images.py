@@ -114,6 +114,13 @@ def make_vmlinux(
     return ident + struct.pack(order + "HH", kind, machine) + bytes(100) + banner(release)
 
 
+def make_packed_elf(payload: bytes, *, machine: int = 8, bits: int = 64) -> bytes:
+    """Return an ELF file that unpacks a kernel inside it, as a vmlinuz of MIPS."""
+    ident = b"\x7fELF" + bytes([bits // 32, 1, 1]) + bytes(9)
+    code = b"\xfd7zXZ\0\0\0no stream"
+    return ident + struct.pack("<HH", 2, machine) + bytes(100) + code + payload + bytes(64)
+
+
 def gzipped(data: bytes) -> bytes:
     """Return the data in gzip."""
     return gzip.compress(data, 6, mtime=0)
