@@ -4,26 +4,25 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from rdcompose.archive.addresses import printable
 from rdcompose.archive.obtain import Wanted, obtain_found, obtain_wanted
 from rdcompose.archive.suites import base_suite
 from rdcompose.archive.together import run_together
 from rdcompose.cli.archive import archive_session
+from rdcompose.cli.kernel_input import KERNEL
 from rdcompose.cli.sources import given_sources, with_origin
 from rdcompose.compose.additions import Additions, resolve_additions
 from rdcompose.compose.contents import ADDED, common_path
 from rdcompose.compose.dependencies import ArchiveSupplier, Dependencies, FixedSupplier
 from rdcompose.compose.filesource import MICROCODE, locked_source, resolve_source
-from rdcompose.compose.inputs import ArchiveOrigin, InputFile, digest, read_file
+from rdcompose.compose.inputs import LOCAL_DIRECTORY, ArchiveOrigin, InputFile, digest, read_file
 from rdcompose.compose.microcode import check_architecture
 from rdcompose.compose.programs import PATHS, ProgramName
 from rdcompose.compose.resolve import architecture_of_name, resolve_kernel, resolve_program
 from rdcompose.compose.template import read_template
-from rdcompose.errors import RdcomposeError, SpecError, UsageError
-from rdcompose.formats.deb import Deb
+from rdcompose.errors import SpecError, UsageError
 from rdcompose.kernel.release import architecture_by_name
 
 if TYPE_CHECKING:
@@ -33,21 +32,20 @@ if TYPE_CHECKING:
     from rdcompose.archive.cache import Cache
     from rdcompose.archive.search import Found
     from rdcompose.cli.archive import Session
+    from rdcompose.cli.asked import Asked
     from rdcompose.compose.additions import Supplier
-    from rdcompose.compose.addlist import Request
-    from rdcompose.compose.filesource import Source, SourceRequest
+    from rdcompose.compose.filesource import Source
     from rdcompose.compose.inputs import Input
     from rdcompose.compose.lock import Lock
     from rdcompose.kernel.release import Architecture
-
-KERNEL: Final = "kernel"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Acquired:
     """The files, all local now; a program that is not wanted is ``None``.
 
-    While ``cache`` lives, no other process cleans away what is in it of them.
+    ``kernel`` are the packages of the kernel, none where it was at hand. While ``cache`` lives,
+    no other process cleans away what is in it of them.
     """
 
     kernel: tuple[InputFile, ...]
@@ -64,83 +62,53 @@ class Acquired:
 
 def acquire(
     arguments: argparse.Namespace,
+    asked: Asked,
     lock: Lock | None,
-    requests: Sequence[Request],
-    sources: Sequence[SourceRequest],
+    architecture: Architecture,
     *,
     shown: bool,
 ) -> Acquired:
-    """Find and fetch what the command line names and leaves to the archive.
+    """Find and fetch what is asked for and left to the archive, for an architecture.
 
-    :raises UsageError: the options leave something open, or contradict each other.
+    :raises UsageError: the options contradict each other.
     :raises RdcomposeError: as the archive does; see :mod:`rdcompose.archive`.
     """
-    asked = _asked(arguments, requests, sources)
     if lock is not None:
         return _locked(arguments, lock, asked, shown=shown)
-    return _resolved(arguments, asked, shown=shown)
+    return _resolved(arguments, asked, architecture, shown=shown)
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Asked:
-    """What the command line says: a kernel's name or its files, and programs.
+def architecture_asked_for(asked: Asked, lock: Lock | None) -> Architecture:
+    """Return the architecture of a kernel that is to be fetched.
 
-    A program that is not in ``programs`` is left to the archive; ``None``: none is wanted.
-    ``requests`` are what else is to be added to the ``template``, and ``sources`` what microcode
-    and firmware come from.
+    :raises UsageError: neither name nor option tells it, or there is no name.
     """
-
-    name: str | None
-    kernel: tuple[InputFile, ...]
-    programs: dict[ProgramName, InputFile | None]
-    requests: tuple[Request, ...]
-    sources: tuple[SourceRequest, ...]
-    template: Path | None
-
-
-def _asked(
-    arguments: argparse.Namespace, requests: Iterable[Request], sources: Iterable[SourceRequest]
-) -> _Asked:
-    kernels: list[str] = arguments.kernel
-    files = tuple(InputFile(path=Path(kernel)) for kernel in kernels if _is_path(kernel))
-    names = [kernel for kernel in kernels if not _is_path(kernel)]
-    if len(names) > 1 or (names and files):
+    if lock is not None:
+        return architecture_by_name(lock.architecture)
+    if asked.name is None:
         raise UsageError(
-            f"one kernel at a time: {', '.join(kernels)}",
-            hint="a name, or the .deb files of one kernel",
+            "no KERNEL is given", hint="a release, a flavour, a .deb file or a directory"
         )
-    programs: dict[ProgramName, InputFile | None] = {}
-    for name, path in PATHS.items():
-        option = getattr(arguments, name.value)
-        if option == "none":
-            programs[name] = None
-        elif option is not None:
-            programs[name] = InputFile(path=Path(option))
-        elif arguments.template is not None and (arguments.template / path).exists():
-            programs[name] = None  # the template brings its own
-    return _Asked(
-        name=names[0] if names else None,
-        kernel=files,
-        programs=programs,
-        requests=tuple(requests),
-        sources=tuple(sources),
-        template=arguments.template,
-    )
+    found = asked.architecture or architecture_of_name(asked.name)
+    if found is None:
+        raise UsageError(
+            f"the name {asked.name!r} does not tell its architecture",
+            hint="name it with --arch; or give a flavour (cloud-amd64), a release "
+            "(6.1.0-18-cloud-amd64), a .deb file or a directory (./DIR)",
+        )
+    return found
 
 
-def _is_path(kernel: str) -> bool:
-    return "/" in kernel or kernel.endswith(".deb") or Path(kernel).is_file()
-
-
-def _resolved(arguments: argparse.Namespace, asked: _Asked, *, shown: bool) -> Acquired:
-    architecture = _architecture(arguments, asked)
+def _resolved(
+    arguments: argparse.Namespace, asked: Asked, architecture: Architecture, *, shown: bool
+) -> Acquired:
     if any(request.role == MICROCODE for request in asked.sources):
         check_architecture(architecture)
     packages = [request for request in asked.sources if request.package]
     nothing = not (asked.requests or packages)
-    if asked.kernel and nothing and set(asked.programs) == set(ProgramName):
+    if asked.is_local and nothing and set(asked.programs) == set(ProgramName):
         sources = given_sources(asked.sources, {})
-        return _acquired(asked.kernel, asked.programs, Additions(), sources, None)
+        return _acquired((), asked.programs, Additions(), sources, None)
     with archive_session(arguments, shown=shown) as session:
         archive = session.archive
         kernel: tuple[Found, ...] = ()
@@ -160,7 +128,7 @@ def _resolved(arguments: argparse.Namespace, asked: _Asked, *, shown: bool) -> A
         rows = [resolve_source(request, suite(), architecture, archive) for request in packages]
         files = iter(fetch([*kernel, *programs, *rows], session))
     return _acquired(
-        asked.kernel or [next(files) for _ in kernel],
+        [next(files) for _ in kernel],
         asked.programs | {name: next(files) for name in missing},
         additions,
         given_sources(asked.sources, dict(zip(packages, files, strict=True))),
@@ -185,14 +153,14 @@ def _acquired(
     )
 
 
-def _missing(asked: _Asked, additions: Additions) -> list[ProgramName]:
+def _missing(asked: Asked, additions: Additions) -> list[ProgramName]:
     """Return the programs that the archive is to give: not those that are added."""
     added = {common_path(row.entry.path) for row in additions.files}
     return [name for name in ProgramName if name not in asked.programs and PATHS[name] not in added]
 
 
 def _additions(
-    asked: _Asked, suite: Callable[[], str], architecture: Architecture, session: Session
+    asked: Asked, suite: Callable[[], str], architecture: Architecture, session: Session
 ) -> Additions:
     archive = session.archive
 
@@ -207,7 +175,7 @@ def _additions(
     return _resolve(asked, supplier, architecture)
 
 
-def _resolve(asked: _Asked, supplier: Supplier, architecture: Architecture) -> Additions:
+def _resolve(asked: Asked, supplier: Supplier, architecture: Architecture) -> Additions:
     if not asked.requests:
         return Additions()
     template = None if asked.template is None else read_template(asked.template)
@@ -233,37 +201,7 @@ def _origin(found: Found) -> ArchiveOrigin:
     )
 
 
-def _architecture(arguments: argparse.Namespace, asked: _Asked) -> Architecture:
-    option = architecture_by_name(arguments.arch) if arguments.arch is not None else None
-    if asked.kernel:
-        path = asked.kernel[0].path
-        own = architecture_by_name(_deb_architecture(path))
-        if option not in {None, own}:
-            raise UsageError(f"{path} is for {own.name}, not for --arch {arguments.arch}")
-        return own
-    if asked.name is None:
-        raise UsageError("no KERNEL is given", hint="a release, a flavour or a .deb file")
-    found = option or architecture_of_name(asked.name)
-    if found is None:
-        raise UsageError(
-            f"the name {asked.name!r} does not tell its architecture",
-            hint="name it with --arch; or give a flavour (cloud-amd64), a release "
-            "(6.1.0-18-cloud-amd64) or a .deb file",
-        )
-    return found
-
-
-def _deb_architecture(path: Path) -> str:
-    try:
-        with path.open("rb") as stream:
-            return Deb.open(stream).control.architecture
-    except OSError as error:
-        raise SpecError(f"cannot read the kernel package {path}: {error.strerror}") from error
-    except RdcomposeError as error:
-        raise type(error)(f"{path}: {error.message}", hint=error.hint) from error
-
-
-def _locked(arguments: argparse.Namespace, lock: Lock, asked: _Asked, *, shown: bool) -> Acquired:
+def _locked(arguments: argparse.Namespace, lock: Lock, asked: Asked, *, shown: bool) -> Acquired:
     """Return the files that a lock names, whatever is newer by now."""
     if asked.name is not None and asked.name.removeprefix("linux-image-") != lock.release:
         raise UsageError(
@@ -272,12 +210,15 @@ def _locked(arguments: argparse.Namespace, lock: Lock, asked: _Asked, *, shown: 
     kernel = lock.of_role(KERNEL)
     if not kernel:
         raise SpecError(f"{lock.path} names no kernel")
-    local = tuple(with_origin(file, lock) for file in asked.kernel)
+    if not asked.is_local and kernel[0].source == LOCAL_DIRECTORY:
+        raise UsageError(
+            f"the kernel that {lock.path} locks was below a directory", hint="give that as KERNEL"
+        )
     programs = {
         name: with_origin(file, lock) if file is not None else None
         for name, file in asked.programs.items()
     }
-    wanted: list[Input] = [] if local else [*kernel]
+    wanted: list[Input] = [] if asked.is_local else [*kernel]
     missing: list[ProgramName] = []
     for name in ProgramName:
         if name not in programs and (locked := lock.of_role(name.value)):
@@ -293,13 +234,13 @@ def _locked(arguments: argparse.Namespace, lock: Lock, asked: _Asked, *, shown: 
     wanted += items.values()
     if not wanted:
         sources = given_sources(asked.sources, {}, lock)
-        return _acquired(local, programs, _locked_additions(asked, lock, own), sources, None)
+        return _acquired((), programs, _locked_additions(asked, lock, own), sources, None)
     with archive_session(arguments, shown=shown) as session:
         files = _fetch_wanted(wanted, lock, session)
     found = {item.sha256: file for item, file in zip(wanted, files, strict=True)}
     fetched = {request: found[item.sha256] for request, item in items.items()}
     return _acquired(
-        local or [found[item.sha256] for item in kernel],
+        [] if asked.is_local else [found[item.sha256] for item in kernel],
         programs | {name: found[lock.of_role(name.value)[0].sha256] for name in missing},
         _locked_additions(asked, lock, found | own),
         given_sources(asked.sources, fetched, lock),
@@ -307,18 +248,25 @@ def _locked(arguments: argparse.Namespace, lock: Lock, asked: _Asked, *, shown: 
     )
 
 
-def _own_files(asked: _Asked, lock: Lock) -> dict[str, InputFile]:
+def _own_files(asked: Asked, lock: Lock) -> dict[str, InputFile]:
     """Return the local files that are to be added and are at hand, by digest."""
     files = [request.file for request in asked.requests]
     own = [InputFile(path=file) for file in files if file is not None and file.is_file()]
     return {digest(read_file(file.path, "file")): with_origin(file, lock) for file in own}
 
 
-def _locked_additions(asked: _Asked, lock: Lock, files: Mapping[str, InputFile]) -> Additions:
+def _locked_additions(asked: Asked, lock: Lock, files: Mapping[str, InputFile]) -> Additions:
     architecture = architecture_by_name(lock.architecture)
     rows = [(item, files[item.sha256]) for item in lock.of_role(ADDED)]
     supplier = FixedSupplier(rows, architecture, str(lock.path))
     return _resolve(asked, supplier, architecture)
+
+
+def local_packages(asked: Asked, lock: Lock | None) -> tuple[InputFile, ...]:
+    """Return the packages of a kernel that is at hand, with what a lock knows of them."""
+    if lock is None:
+        return asked.packages
+    return tuple(with_origin(file, lock) for file in asked.packages)
 
 
 def _fetch_wanted(items: Sequence[Input], lock: Lock, session: Session) -> list[InputFile]:

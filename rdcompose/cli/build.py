@@ -2,39 +2,43 @@
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
+import functools
 import json
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final
 
-from rdcompose.cli.acquire import KERNEL, Acquired, acquire
+from rdcompose.cli.acquire import (
+    Acquired,
+    acquire,
+    architecture_asked_for,
+    local_packages,
+)
+from rdcompose.cli.asked import ask
 from rdcompose.cli.environment import source_date_epoch
+from rdcompose.cli.kernel_input import read_kernel
 from rdcompose.cli.sources import wanted_sources
 from rdcompose.cli.terminal import progress, size_text, table
 from rdcompose.compose.addlist import parse_request
 from rdcompose.compose.filesource import MICROCODE
-from rdcompose.compose.inputs import Input, InputFile
 from rdcompose.compose.lock import Lock, read_lock
 from rdcompose.compose.plan import Plan, make_plan
 from rdcompose.compose.profile import load_profile
 from rdcompose.compose.spec import Codec, ComposeSpec, DiskFormat, DiskMode, ImageForm
-from rdcompose.errors import RdcomposeError, SpecError, UsageError
+from rdcompose.errors import SpecError, UsageError
 from rdcompose.formats.compression import parse_compression
 from rdcompose.formats.squashfs import compressors
-from rdcompose.kernel.package import KernelPackage, read_kernels
-from rdcompose.kernel.source import DebSource
+from rdcompose.kernel.release import architecture_by_name
 from rdcompose.outputs import Result, write_outputs
 
 if TYPE_CHECKING:
     import argparse
-    import io
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from rdcompose.compose.addlist import Request
+    from rdcompose.compose.inputs import Input
+    from rdcompose.kernel.release import Architecture
 
 # Named as the manifest names them.
 _OPTIONS: Final = ("profile", "image", "compress", "disk", "disk-format", "disk-compress")
@@ -52,23 +56,56 @@ def build(arguments: argparse.Namespace) -> int:
     lock = None if arguments.locked is None else read_lock(arguments.locked)
     options = _options(arguments, lock)
     shown = not (arguments.quiet or arguments.no_progress)
-    sources = wanted_sources(arguments, options)
-    acquired = acquire(arguments, lock, _requests(arguments, options), sources, shown=shown)
-    spec = _spec(arguments, options, acquired, lock)
-    package, kernel = _read_kernel(acquired.kernel, threads=arguments.threads, shown=shown)
+    requests = _requests(arguments, options)
+    asked = ask(arguments, lock, requests, wanted_sources(arguments, options))
+
+    @functools.cache
+    def acquired(architecture: Architecture) -> Acquired:
+        return acquire(arguments, asked, lock, architecture, shown=shown)
+
+    wanted: Architecture | None
+    if asked.is_local:
+        wanted = asked.architecture if lock is None else architecture_by_name(lock.architecture)
+        files = local_packages(asked, lock)
+    else:
+        wanted = architecture_asked_for(asked, lock)
+        files = acquired(wanted).kernel
+    kernels = read_kernel(asked, files, wanted, threads=arguments.threads, shown=shown)
+    specs = [
+        _spec(arguments, options, acquired(package.architecture), lock)
+        for package in kernels.packages
+    ]
     with progress("composing", shown=shown):
-        plan = make_plan(package, kernel, spec)
+        plans = [
+            make_plan(package, kernels.inputs, spec)
+            for package, spec in zip(kernels.packages, specs, strict=True)
+        ]
         if lock is not None:
-            lock.check(plan.inputs)
-        (result,) = write_outputs([plan], arguments.output, threads=arguments.threads)
-    if arguments.json:
-        print(json.dumps(_summary(result, arguments.output), indent=2, ensure_ascii=False))
-    elif not arguments.quiet:
-        _report(plan, result, kernel[0], seconds=time.monotonic() - started)
-    if arguments.verbose:
-        for note in plan.notes:
-            print(f"note: {note}", file=sys.stderr)
+            lock.check(plans[0].inputs)
+        results = write_outputs(plans, arguments.output, threads=arguments.threads)
+    _tell(arguments, plans, results, kernels.inputs[0], seconds=time.monotonic() - started)
     return 0
+
+
+def _tell(
+    arguments: argparse.Namespace,
+    plans: Sequence[Plan],
+    results: Sequence[Result],
+    kernel: Input,
+    *,
+    seconds: float,
+) -> None:
+    if arguments.json:
+        found = [_summary(result, arguments.output) for result in results]
+        data = found[0] if len(found) == 1 else found
+        print(json.dumps(data, indent=2, ensure_ascii=False))
+    elif not arguments.quiet:
+        _report(plans, results, kernel, seconds=seconds)
+    if arguments.verbose:
+        for plan in plans:
+            prefix = "note: " if len(plans) == 1 else f"note: {plan.release}: "
+            for note in plan.notes:
+                print(f"{prefix}{note}", file=sys.stderr)
 
 
 def _requests(arguments: argparse.Namespace, options: Mapping[str, str]) -> list[Request]:
@@ -126,48 +163,6 @@ def _codec(option: str, text: str | None) -> Codec | None:
     return codec
 
 
-def _read_kernel(
-    files: Sequence[InputFile], *, threads: int, shown: bool
-) -> tuple[KernelPackage, list[Input]]:
-    names = ", ".join(str(file.path) for file in files)
-    try:
-        with contextlib.ExitStack() as stack:
-            streams = [stack.enter_context(file.path.open("rb")) for file in files]
-            again = [stack.enter_context(file.path.open("rb")) for file in files]
-            beside = stack.enter_context(ThreadPoolExecutor(1))
-            advance = stack.enter_context(progress(f"reading {files[0].path.name}", shown=shown))
-            digests = beside.submit(_digests, again)
-            sources = [DebSource(stream, threads=threads) for stream in streams]
-            (package,) = read_kernels(sources, threads=threads, progress=advance)
-            found = digests.result()
-    except OSError as error:
-        where = error.filename or names
-        raise SpecError(f"cannot read the kernel package {where}: {error.strerror}") from error
-    except RdcomposeError as error:
-        raise type(error)(f"{names}: {error.message}", hint=error.hint) from error
-    return package, [
-        Input(
-            role=KERNEL,
-            file=file.path.name,
-            sha256=sha256,
-            source=file.source,
-            package=control.package,
-            version=control.version,
-            architecture=control.architecture,
-            size=size,
-            archive=file.archive,
-        )
-        for file, control, (sha256, size) in zip(files, package.controls, found, strict=True)
-    ]
-
-
-def _digests(streams: Iterable[io.BufferedReader]) -> list[tuple[str, int]]:
-    """Return SHA-256 and size of files."""
-    return [
-        (hashlib.file_digest(stream, "sha256").hexdigest(), stream.tell()) for stream in streams
-    ]
-
-
 def _summary(result: Result, directory: Path) -> dict[str, object]:
     files = [
         {
@@ -198,21 +193,35 @@ def _initramfs_remark(plan: Plan) -> str:
     return remark
 
 
-def _report(plan: Plan, result: Result, kernel: Input, *, seconds: float) -> None:
+def _report(
+    plans: Sequence[Plan], results: Sequence[Result], kernel: Input, *, seconds: float
+) -> None:
+    remarks: dict[str, str] = {}
+    for plan in plans:
+        remarks |= _remarks(plan, kernel)
+    outputs = {output.name: output for result in results for output in result.outputs}
+    rows = [
+        (output.name, size_text(output.size), remarks.get(output.name, ""))
+        for output in outputs.values()
+    ]
+    print(table(rows))
+    what = ", ".join(f"{plan.architecture.name} kernel {plan.release}" for plan in plans)
+    count = sum(len(plan.notes) for plan in plans)
+    notes = f", {count} notes (shown by -v)" if count else ""
+    print(f"{what} in {seconds:.1f} s{notes}")
+
+
+def _remarks(plan: Plan, kernel: Input) -> dict[str, str]:
+    """Return what is said of files, by their names."""
     disk = plan.disk
     origin = f" of {kernel.archive.suite}" if kernel.archive is not None else ""
+    name = f"{kernel.package} {kernel.version}{origin}" if kernel.package else kernel.source
     remarks = {
         f"initramfs-{plan.release}": _initramfs_remark(plan),
-        f"{plan.image.name}-{plan.release}": f"{kernel.package} {kernel.version}{origin}",
+        f"{plan.image.name}-{plan.release}": name,
     }
     if disk is not None:
         remarks[f"modules-{plan.release}.{disk.format.value}"] = (
             f"{disk.modules} modules, {disk.compression}"
         )
-    rows = [
-        (output.name, size_text(output.size), remarks.get(output.name, ""))
-        for output in result.outputs
-    ]
-    print(table(rows))
-    notes = f", {len(plan.notes)} notes (shown by -v)" if plan.notes else ""
-    print(f"{plan.architecture.name} kernel {plan.release} in {seconds:.1f} s{notes}")
+    return remarks

@@ -51,7 +51,8 @@ def _add_build(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         metavar="KERNEL",
         nargs="*",
         help="a release (6.1.0-18-cloud-amd64), a flavour for the newest of it (cloud-amd64), "
-        "or a linux-image .deb file; several where a kernel is in several packages",
+        "the .deb file of a kernel, several where it is in several packages, or a root directory "
+        "with an installed or staged kernel",
     )
     parser.add_argument(
         "-o",
@@ -65,6 +66,12 @@ def _add_build(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--arch",
         metavar="ARCH",
         help="Debian's name of the architecture, where the name of the kernel does not tell",
+    )
+    parser.add_argument(
+        "--release",
+        metavar="R",
+        help="the kernel to take where a file or directory holds several (default: all of a "
+        "file's)",
     )
     parser.add_argument(
         "--locked",

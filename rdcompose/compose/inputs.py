@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from rdcompose.errors import SpecError
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+# What the manifest calls the source of a template or a kernel that is a directory.
+LOCAL_DIRECTORY: Final = "local directory"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

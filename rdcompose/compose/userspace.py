@@ -10,7 +10,7 @@ import dataclasses
 import hashlib
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from rdcompose.compose.inputs import Input, read_file
+from rdcompose.compose.inputs import LOCAL_DIRECTORY, Input, read_file
 from rdcompose.compose.layout import add_skeleton
 from rdcompose.compose.placement import place_additions, without_lost_scripts
 from rdcompose.compose.programs import ProgramName, load_program, program_entries
@@ -91,7 +91,7 @@ def load_userspace(
             role="template",
             file="ramdisk-template" if template is None else template.resolve().name,
             sha256=_tree_digest(tree),
-            source="built in" if template is None else "local directory",
+            source="built in" if template is None else LOCAL_DIRECTORY,
         )
     ]
     placed = place_additions(tree, additions)

@@ -436,7 +436,7 @@ def test_no_kernel_file(shop: Workshop) -> None:
 def test_a_directory_as_kernel(shop: Workshop) -> None:
     (shop.path / "kernel.deb").unlink()
     (shop.path / "kernel.deb").mkdir()
-    assert shop.fail().endswith("kernel.deb: Is a directory")
+    assert shop.fail().endswith("kernel.deb: the tree holds no kernel")
 
 
 def test_a_wrong_package_is_named(shop: Workshop) -> None:
