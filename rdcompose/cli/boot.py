@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from rdcompose.cli.terminal import progress
-from rdcompose.errors import FormatError, RdcomposeError, SpecError, UnsupportedError, UsageError
+from rdcompose.errors import FormatError, RdcomposeError, SpecError, UsageError
 from rdcompose.publish import Publication
 from rdcompose.qemu.accelerator import SOFTWARE, choose_accelerator
 from rdcompose.qemu.artifacts import find_artifacts
@@ -73,11 +73,8 @@ def boot(arguments: argparse.Namespace) -> int:
     accelerator = choose_accelerator(board, program)
     if accelerator.name == SOFTWARE and not arguments.quiet:
         print(f"rdcompose: software emulation: {accelerator.why}", file=sys.stderr)
-    if board.accelerated and accelerator.name == SOFTWARE:
-        raise UnsupportedError(
-            f"the machine {board.name} does not boot Debian's kernels without KVM",
-            hint="leave --machine out",
-        )
+    if board.counted and accelerator.name == SOFTWARE and (arguments.cpus or 1) > 1:
+        raise UsageError(f"without KVM the machine {board.name} has one processor")
     root = None if arguments.root in {None, "none"} else Path(arguments.root)
     with tempfile.TemporaryDirectory(prefix="rdcompose-") as folder:
         makes = arguments.root is None or (root is not None and arguments.check)

@@ -66,7 +66,7 @@ class Machine:
         board = self.board
         command = [program, "-machine", board.machine]
         if self.accelerator == SOFTWARE:
-            command += ["-accel", "tcg,thread=multi" if self.cpus > 1 else "tcg"]
+            command += ["-accel", *self._emulation()]
             command += ["-cpu", board.cpu] if board.cpu else []
         else:
             command += ["-accel", self.accelerator, "-cpu", "host"]
@@ -81,6 +81,11 @@ class Machine:
         if self.network:
             command += ["-netdev", "user,id=net", "-device", f"{board.net},netdev=net"]
         return command
+
+    def _emulation(self) -> tuple[str, ...]:
+        if self.board.counted:
+            return ("tcg,thread=single", "-icount", "shift=auto")
+        return ("tcg,thread=multi",) if self.cpus > 1 else ("tcg",)
 
     def _disk(self, disk: Disk) -> Iterator[str]:
         # A comma in a path would end the option.
