@@ -11,12 +11,14 @@ import json
 from typing import TYPE_CHECKING, Any, Final
 
 from rdcompose import __version__
+from rdcompose.compose.spec import DiskMode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from rdcompose.compose.images import BootImage
     from rdcompose.compose.inputs import Input
+    from rdcompose.compose.own_modules import OwnModule
     from rdcompose.compose.plan import Plan
 
 SCHEMA: Final = 1
@@ -64,9 +66,23 @@ def manifest(
                 for row in plan.added
             ],
         },
+        "own_modules": [_own_module(plan, row) for row in plan.own_modules],
         "disk": _disk(plan),
         "notes": list(plan.notes),
         "outputs": [dict(item) for item in outputs],
+    }
+
+
+def _own_module(plan: Plan, row: OwnModule) -> dict[str, Any]:
+    in_ramdisk = row.name in plan.selection.ramdisk
+    on_disk = plan.disk is not None and not (in_ramdisk and plan.disk.mode is DiskMode.REMAINING)
+    places = {"initramfs": in_ramdisk, "disk": on_disk}
+    return {
+        "name": row.name,
+        "path": row.path,
+        "in": [place for place, there in places.items() if there],
+        "replaces": row.replaces or None,
+        "taints": row.taints,
     }
 
 

@@ -20,7 +20,7 @@ from rdcompose.cli.kernel_input import read_kernel
 from rdcompose.cli.sources import wanted_sources
 from rdcompose.cli.terminal import progress, size_text, table
 from rdcompose.compose.addlist import parse_request
-from rdcompose.compose.filesource import MICROCODE
+from rdcompose.compose.filesource import MICROCODE, MODULE, SYMVERS
 from rdcompose.compose.lock import Lock, read_lock
 from rdcompose.compose.plan import Plan, make_plan
 from rdcompose.compose.profile import load_profile
@@ -141,6 +141,8 @@ def _spec(
         e2fsck=acquired.e2fsck,
         additions=acquired.additions,
         microcode=acquired.of_role(MICROCODE),
+        modules=acquired.of_role(MODULE),
+        symvers=acquired.of_role(SYMVERS),
         features=tuple(arguments.feature or options.get("features", "").split()),
         compress=_codec("--compress", options.get("compress")),
         disk=mode,

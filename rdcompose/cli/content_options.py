@@ -45,7 +45,26 @@ def add_content_options(parser: argparse.ArgumentParser) -> None:
         help="programs of a Debian package, of a local .deb or an ELF file (./FILE), with the "
         "libraries that they need; may be given several times",
     )
+    _add_module_options(group)
     _add_firmware_options(group)
+
+
+def _add_module_options(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--module",
+        metavar="FILE|PACKAGE|DIR",
+        action="append",
+        help="modules of your own: a .ko, a .deb or a directory with what DKMS made; refused if "
+        "they do not fit the kernel; may be given several times",
+    )
+    # A list of one, so that a manifest can have it as the others.
+    group.add_argument(
+        "--symvers",
+        metavar="FILE|PACKAGE|DIR",
+        type=lambda text: [text],
+        help="Module.symvers of the kernel, or linux-headers-RELEASE that holds it, to check "
+        "--module by where the kernel does not tell its symbols itself",
+    )
 
 
 def _add_firmware_options(group: argparse._ArgumentGroup) -> None:

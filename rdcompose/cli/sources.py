@@ -1,11 +1,11 @@
-"""Sources of microcode and firmware: what the options ask for, and the local ones of them."""
+"""Sources of microcode, firmware and modules: what is asked for, and the local ones of them."""
 
 from __future__ import annotations
 
 import dataclasses
 from typing import TYPE_CHECKING
 
-from rdcompose.compose.filesource import MICROCODE, Source, parse_source
+from rdcompose.compose.filesource import MICROCODE, MODULE, SYMVERS, Source, parse_source
 from rdcompose.compose.inputs import InputFile, digest, read_file
 from rdcompose.errors import UsageError
 
@@ -27,14 +27,22 @@ def wanted_sources(
     :raises UsageError: the options contradict each other.
     :raises SpecError: one is malformed.
     """
-    microcode = arguments.microcode
-    if microcode is None:
-        microcode = options.get("microcode", "").split()
+    microcode = _texts(arguments.microcode, options, MICROCODE)
     if _NONE in microcode:
         if set(microcode) != {_NONE}:
             raise UsageError("--microcode none goes with no other --microcode")
         microcode = []
-    return tuple(dict.fromkeys(parse_source(MICROCODE, text) for text in microcode))
+    modules = _texts(arguments.module, options, MODULE)
+    # A lock's goes with its modules.
+    symvers = _texts(arguments.symvers, options, SYMVERS) if modules else arguments.symvers or []
+    if symvers and not modules:
+        raise UsageError("--symvers has no meaning without --module")
+    texts = ((MICROCODE, microcode), (MODULE, modules), (SYMVERS, symvers))
+    return tuple(dict.fromkeys(parse_source(role, text) for role, given in texts for text in given))
+
+
+def _texts(given: list[str] | None, options: Mapping[str, str], role: str) -> list[str]:
+    return options.get(role, "").split() if given is None else given
 
 
 def given_sources(

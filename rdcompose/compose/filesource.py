@@ -23,8 +23,16 @@ if TYPE_CHECKING:
 
 MICROCODE: Final = "microcode"
 FIRMWARE: Final = "firmware"
+MODULE: Final = "module"
+SYMVERS: Final = "symvers"
 # Roles of inputs, and the options that name them.
-OPTIONS: Final = {MICROCODE: "--microcode", FIRMWARE: "--firmware-from"}
+OPTIONS: Final = {
+    MICROCODE: "--microcode",
+    FIRMWARE: "--firmware-from",
+    MODULE: "--module",
+    SYMVERS: "--symvers",
+}
+_SUFFIXES: Final = (".deb", ".ko", ".ko.xz", ".ko.zst", ".ko.gz")
 _PACKAGE: Final = re.compile(r"[a-z0-9][a-z0-9+.-]+")
 # The second where the first has not got it: then two more indexes are fetched.
 _COMPONENTS: Final = (
@@ -57,7 +65,7 @@ class Source(NamedTuple):
 
 
 def parse_source(role: str, text: str) -> SourceRequest:
-    """Parse the value of an option: what holds a slash, ends in ``.deb`` or is a file is one.
+    """Parse the value of an option: what holds a slash, ends as a file does or is one is a file.
 
     :raises SpecError: it is neither a path nor the name of a package.
     """
@@ -65,7 +73,7 @@ def parse_source(role: str, text: str) -> SourceRequest:
     if text.split() != [text]:
         raise SpecError(f"{option} {text!r} has blanks in it")
     path = Path(text)
-    if "/" in text or text.endswith(".deb") or path.is_file():
+    if "/" in text or text.endswith(_SUFFIXES) or path.is_file():
         return SourceRequest(role, f"./{name_of(path)}", "", path)
     if _PACKAGE.fullmatch(text) is None:
         raise SpecError(

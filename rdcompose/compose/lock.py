@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import re
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from rdcompose.archive.addresses import printable
 from rdcompose.archive.paths import stays_below
 from rdcompose.compose.contents import ADDED
-from rdcompose.compose.filesource import MICROCODE, OPTIONS, parse_source
+from rdcompose.compose.filesource import MICROCODE, MODULE, OPTIONS, SYMVERS, parse_source
 from rdcompose.compose.inputs import ArchiveOrigin, Input, read_file
 from rdcompose.compose.spec import DiskFormat, DiskMode, ImageForm
 from rdcompose.errors import SpecError
@@ -125,6 +126,11 @@ def _check_profile(name: str) -> None:
         raise ValueError(f"profile is {name!r}")
 
 
+def _check_sources(role: str, text: str) -> None:
+    for word in text.split():
+        parse_source(role, word)
+
+
 _CHECKS: Final[Mapping[str, Callable[[str], object]]] = {
     "profile": _check_profile,
     "image": ImageForm,
@@ -132,7 +138,7 @@ _CHECKS: Final[Mapping[str, Callable[[str], object]]] = {
     "disk": DiskMode,
     "disk-format": DiskFormat,
     "disk-compress": parse_compression,
-    "microcode": lambda text: [parse_source(MICROCODE, word) for word in text.split()],
+    **{role: functools.partial(_check_sources, role) for role in (MICROCODE, MODULE, SYMVERS)},
 }
 
 

@@ -14,6 +14,7 @@ from rdcompose.compose.images import boot_image
 from rdcompose.compose.inputs import Input, digest
 from rdcompose.compose.layout import add_modules, depmod_of, disk_tree
 from rdcompose.compose.microcode import load_microcode
+from rdcompose.compose.own_modules import add_own_modules
 from rdcompose.compose.profile import Profile, load_profile
 from rdcompose.compose.spec import Codec, ComposeSpec, DiskFormat, DiskMode, ImageForm
 from rdcompose.compose.userspace import load_programs, load_userspace
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from rdcompose.compose.features import Feature
     from rdcompose.compose.images import BootImage
     from rdcompose.compose.microcode import Blob
+    from rdcompose.compose.own_modules import OwnModule
     from rdcompose.kernel.depmod import Depmod
     from rdcompose.kernel.moduletree import ModuleTree
     from rdcompose.kernel.package import KernelPackage
@@ -71,7 +73,8 @@ class Plan:
     ``disk`` is ``None`` where there is none; ``timestamp`` is the time of every file
     inside the outputs, in seconds since 1970; ``module_paths`` has the path below
     ``lib/modules/R`` of each module by its name; ``added`` are programs that are not static,
-    and what they need; ``microcode`` is what ``early`` holds.
+    and what they need; ``microcode`` is what ``early`` holds; ``own_modules`` are the
+    user's own, among the others.
     """
 
     release: str
@@ -86,6 +89,7 @@ class Plan:
     module_paths: Mapping[str, str]
     added: tuple[Added, ...]
     microcode: tuple[Blob, ...]
+    own_modules: tuple[OwnModule, ...]
     timestamp: int
     options: Mapping[str, str]
     inputs: tuple[Input, ...]
@@ -102,10 +106,12 @@ class Plan:
 def make_plan(package: KernelPackage, kernel: Iterable[Input], spec: ComposeSpec) -> Plan:
     """Decide a composition of a kernel, whose files are the inputs ``kernel``.
 
-    :raises SpecError: a list, the template or a program is wrong.
+    :raises SpecError: a list, the template, a program or a module is wrong.
+    :raises ReleaseError: a module of the user's own does not fit this kernel.
     :raises CapabilityError: this kernel cannot boot it.
     """
-    tree = package.tree
+    own = add_own_modules(package, spec.modules, spec.symvers)
+    tree = own.package.tree
     image = boot_image(package, spec.image)
     mode = spec.disk if tree.modules else DiskMode.NONE
     compression = initramfs_compression(package.config, spec.compress)
@@ -117,6 +123,7 @@ def make_plan(package: KernelPackage, kernel: Iterable[Input], spec: ComposeSpec
     profile = load_profile(spec.profile)
     features = load_features((*profile.features, *spec.features))
     selection = _select(depmod, profile, features, mode)
+    own.check_placed(selection.ramdisk, mode)
     microcode = load_microcode(spec.microcode, package.architecture, package.config)
     programs = load_programs(spec, package.architecture)
     userspace = load_userspace(spec.template, programs, spec.additions, package.architecture)
@@ -141,15 +148,17 @@ def make_plan(package: KernelPackage, kernel: Iterable[Input], spec: ComposeSpec
         added=userspace.added,
         timestamp=package.timestamp if spec.epoch is None else spec.epoch,
         microcode=microcode.blobs,
+        own_modules=own.modules,
         options=_options(profile, spec.image, mode, compression, disk) | _words(spec),
         inputs=(
             *kernel,
             *userspace.inputs,
             *feature_inputs(features),
             *microcode.inputs,
+            *own.inputs,
             *_profile_inputs(profile),
         ),
-        notes=(*image.notes, *selection.notes, *userspace.notes),
+        notes=(*image.notes, *own.notes, *selection.notes, *userspace.notes),
     )
 
 
@@ -200,6 +209,8 @@ def _words(spec: ComposeSpec) -> dict[str, str]:
         "add": spec.additions.asked,
         "features": spec.features,
         "microcode": [source.request.text for source in spec.microcode],
+        "module": [source.request.text for source in spec.modules],
+        "symvers": [source.request.text for source in spec.symvers],
     }
     return {name: " ".join(given) for name, given in words.items() if given}
 

@@ -54,8 +54,9 @@ class ComposeSpec:
     ``profile`` is a name or a directory; ``features`` are those of the init script that the
     profile does not name; ``template`` is ``None`` for the built-in one;
     ``busybox`` and ``e2fsck`` are ``None`` for none; ``additions`` are what else is to go in, with
-    all that it needs; ``microcode`` is for the early segment; a compression is ``None`` for the
-    best that the kernel takes. ``epoch`` is the time of everything written, in seconds
+    all that it needs; ``microcode`` is for the early segment; ``modules`` are the user's own,
+    and ``symvers`` at most one file to check them by; a compression is ``None`` for the best that
+    the kernel takes. ``epoch`` is the time of everything written, in seconds
     since 1970, or ``None`` for the newest time in the kernel package.
     """
 
@@ -66,6 +67,8 @@ class ComposeSpec:
     features: tuple[str, ...] = ()
     additions: Additions = dataclasses.field(default_factory=Additions)
     microcode: tuple[Source, ...] = ()
+    modules: tuple[Source, ...] = ()
+    symvers: tuple[Source, ...] = ()
     compress: Codec | None = None
     disk: DiskMode = DiskMode.REMAINING
     disk_format: DiskFormat = DiskFormat.QCOW2

@@ -36,7 +36,15 @@ class DepGraph:
 
     def __init__(self, modules: Iterable[Module], order: Sequence[str] = ()) -> None:
         listed = {path: number for number, path in enumerate(order)}
-        self.modules: Mapping[str, Module] = _in_order(_winners(modules, listed), listed)
+        every = tuple(modules)
+        self.modules: Mapping[str, Module] = _in_order(_winners(every, listed), listed)
+        self.hidden: tuple[tuple[str, str], ...] = tuple(
+            sorted(
+                (module.name, module.path)
+                for module in every
+                if self.modules[module.name].path != module.path
+            )
+        )
         self.symbols: Mapping[str, str] = {
             symbol: name for name, module in self.modules.items() for symbol in module.elf.exports
         }

@@ -59,6 +59,11 @@ class Depmod:
         return self._graph.modules
 
     @property
+    def hidden(self) -> tuple[tuple[str, str], ...]:
+        """Names and paths of the modules that are not in :attr:`modules` for that reason."""
+        return self._graph.hidden
+
+    @property
     def builtin(self) -> Mapping[str, str]:
         """Paths, as ``modules.builtin`` has them, by module name."""
         return self._builtin_names

@@ -64,11 +64,18 @@ class _Target:
 
 
 class _Table:
-    """Modules, or built-in code: by name, and in the order of their paths."""
+    """Modules, or built-in code: by name, and in the order of their paths.
 
-    def __init__(self, paths: Iterable[tuple[str, str]]) -> None:
+    ``hidden`` are more paths of some of them.
+    """
+
+    def __init__(
+        self, paths: Iterable[tuple[str, str]], hidden: Iterable[tuple[str, str]] = ()
+    ) -> None:
         self.paths = {name: path.removesuffix(".ko") for name, path in paths}
-        rows = sorted((path.replace("-", "_"), name) for name, path in self.paths.items())
+        more = [(name, path.removesuffix(".ko")) for name, path in hidden]
+        pairs = [*self.paths.items(), *more]
+        rows = sorted((path.replace("-", "_"), name) for name, path in pairs)
         self._keys = [key for key, _ in rows]
         self._names = [name for _, name in rows]
 
@@ -77,7 +84,7 @@ class _Table:
         return [key.split("/") for key in self._keys]
 
     def named(self, matches: Callable[[str], object]) -> tuple[str, ...]:
-        return tuple(name for name in self._names if matches(name))
+        return tuple(dict.fromkeys(name for name in self._names if matches(name)))
 
     def at(self, path: str, target: _Target) -> tuple[str, ...]:
         """Return what has the path or is below it."""
@@ -89,20 +96,31 @@ class _Table:
             start = bisect.bisect_left(self._keys, path + "/")
             # "0" follows "/", so this is the end of everything below the directory.
             found += self._names[start : bisect.bisect_left(self._keys, path + "0")]
-        return tuple(found)
+        return tuple(dict.fromkeys(found))
 
     def globbed(self, pattern: str, target: _Target) -> tuple[str, ...]:
         """Return what the glob matches, or is below a directory that it matches."""
         parts = [_component(part) for part in pattern.split("/")]
         rows = zip(self._components, self._names, strict=True)
-        return tuple(name for components, name in rows if _covers(parts, components, target))
+        found = (name for components, name in rows if _covers(parts, components, target))
+        return tuple(dict.fromkeys(found))
 
 
 class ModuleIndex:
-    """Finds what entries match in one kernel, and near names for those that do not."""
+    """Finds what entries match in one kernel, and near names for those that do not.
 
-    def __init__(self, modules: Mapping[str, HasPath], builtin: Mapping[str, str]) -> None:
-        self._modules = _Table((name, module.path) for name, module in modules.items())
+    ``hidden`` are the paths, by name, whose modules have made way for others of their names:
+    an entry with such a path means the other.
+    """
+
+    def __init__(
+        self,
+        modules: Mapping[str, HasPath],
+        builtin: Mapping[str, str],
+        hidden: Iterable[tuple[str, str]] = (),
+    ) -> None:
+        pairs = ((name, module.path) for name, module in modules.items())
+        self._modules = _Table(pairs, hidden)
         self._builtin = _Table(builtin.items())
 
     def match(self, pattern: str) -> Match:

@@ -130,7 +130,7 @@ class ModuleIntake:
             while self._waiting and self._waiting + size > MAX_WAITING:
                 self._changed.wait()
             self._waiting += size
-        future = self._pool.submit(_parse, path, plain, data)
+        future = self._pool.submit(parse_module, path, plain, data)
         future.add_done_callback(lambda _: self._done(size))
         futures[plain] = future
 
@@ -149,9 +149,13 @@ class ModuleIntake:
         return tuple(futures[path].result() for path in paths)
 
 
-def _parse(path: str, plain: str, data: bytes) -> Module:
+def parse_module(path: str, plain: str, data: bytes) -> Module:
+    """Read a module file, compressed or not; ``plain`` is where it is to be.
+
+    :raises FormatError: it is damaged or no module.
+    """
     try:
-        if path != plain:
+        if not path.endswith(".ko"):
             data = decompress(data, limit=MAX_MODULE)
         elf = read_module(data)
     except RdcomposeError as error:

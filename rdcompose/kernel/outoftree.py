@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from rdcompose.kernel.package import KernelPackage
     from rdcompose.kernel.symbols import KernelSymbols
 
-_GPL: Final = frozenset(
+GPL_COMPATIBLE: Final = frozenset(
     {
         "GPL", "GPL v2", "GPL and additional rights", "Dual BSD/GPL", "Dual MIT/GPL",
         "Dual MPL/GPL",
@@ -185,7 +185,7 @@ class _Check:
         found = {name: exported[name] for name in entry.versions.needed if name in exported}
         licence = elf.value("license") or "unspecified"
         forbidden = [name for name, symbol in found.items() if symbol.gpl]
-        if forbidden and licence not in _GPL:
+        if forbidden and licence not in GPL_COMPATIBLE:
             yield (
                 f"its licence is {licence!r}, and {len(forbidden)} of its symbols are for the GPL "
                 f"only: {shown(forbidden)}"

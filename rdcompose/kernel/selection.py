@@ -62,6 +62,11 @@ class ModuleGraph(Protocol):
         """Paths of built-in code by module name."""
         ...
 
+    @property
+    def hidden(self) -> Sequence[tuple[str, str]]:
+        """Names and paths of modules that others of their names have taken the place of."""
+        ...
+
     def direct(self, name: str, /) -> tuple[str, ...]:
         """Hard dependencies of a module, one step."""
         ...
@@ -185,7 +190,7 @@ class _Chosen:
         self.unmatched: list[str] = []
         self.conflicts: list[str] = []
         self._graph = graph
-        self._index = ModuleIndex(graph.modules, graph.builtin)
+        self._index = ModuleIndex(graph.modules, graph.builtin, graph.hidden)
         self._excluded: dict[str, Line] = {}
 
     def match_entries(self, entries: Sequence[ListEntry]) -> None:

@@ -71,6 +71,11 @@ def test_of_one_name_updates_win_then_what_is_listed_then_the_path() -> None:
     )
     assert DepGraph([kernel, updates, other]).modules["my_drv"] is updates
     assert DepGraph([updates, kernel]).modules["my_drv"] is updates
+    assert DepGraph([kernel, updates, other]).hidden == (
+        ("my_drv", "kernel/a/my-drv.ko"),
+        ("my_drv", "kernel/b/my-drv.ko"),
+    )
+    assert DepGraph([updates]).hidden == ()
     assert DepGraph([kernel, other]).modules["my_drv"] is other
     assert DepGraph([other, kernel], [kernel.path]).modules["my_drv"] is kernel
 

@@ -146,3 +146,23 @@ def test_no_pattern_is_slow(pattern: str) -> None:
     }
     # Backtracking would take longer than the universe has been there.
     assert ModuleIndex(deep, {}).match(pattern) == Match()
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    ["net/veth.ko", "net", "net/*", "**/veth", "updates/veth.ko", "veth", "ve*", "updates"],
+)
+def test_a_module_that_took_the_place_of_another_has_its_path_too(pattern: str) -> None:
+    index = ModuleIndex(
+        {"veth": FakeModule("updates/veth.ko")}, {}, [("veth", "kernel/net/veth.ko")]
+    )
+    assert index.match(pattern) == Match(modules=("veth",))
+
+
+def test_both_paths_of_a_module_give_it_once() -> None:
+    index = ModuleIndex(
+        {"veth": FakeModule("kernel/net/new/veth.ko")}, {}, [("veth", "kernel/net/veth.ko")]
+    )
+    assert index.match("net").modules == ("veth",)
+    assert index.match("**/veth.ko").modules == ("veth",)
+    assert index.near("nett/veth.ko") == ("net/new/veth",)

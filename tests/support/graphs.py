@@ -38,6 +38,7 @@ class FakeGraph:
 
     modules: dict[str, FakeModule] = dataclasses.field(default_factory=dict)
     builtin: dict[str, str] = dataclasses.field(default_factory=dict)
+    hidden: tuple[tuple[str, str], ...] = ()
     facts: dict[str, dict[str, tuple[str, ...]]] = dataclasses.field(default_factory=dict)
 
     @classmethod

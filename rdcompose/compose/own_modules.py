@@ -1,0 +1,200 @@
+"""Modules of the user's own, beside those of the kernel's package."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import re
+from typing import TYPE_CHECKING, Final
+
+from rdcompose.compose.filesource import SYMVERS
+from rdcompose.compose.inputs import Input, digest, read_file
+from rdcompose.compose.modulefiles import read_module_files
+from rdcompose.compose.spec import DiskMode
+from rdcompose.errors import CapabilityError, RdcomposeError, ReleaseError, SpecError
+from rdcompose.formats import ar
+from rdcompose.formats.compression import decompress, detect
+from rdcompose.formats.deb import Deb
+from rdcompose.formats.symvers import parse_symvers
+from rdcompose.kernel.outoftree import GPL_COMPATIBLE, check_out_of_tree
+from rdcompose.kernel.symbols import kernel_symbols
+from rdcompose.tree import encode_name
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Mapping, Sequence
+
+    from rdcompose.compose.filesource import Source
+    from rdcompose.formats.symvers import SymbolVersion
+    from rdcompose.kernel.config import KernelConfig
+    from rdcompose.kernel.module import Module
+    from rdcompose.kernel.package import KernelPackage
+
+_SYMVERS: Final = "Module.symvers"
+_HEADERS: Final = re.compile(r"usr/src/linux-headers-([^/]+)/Module\.symvers")
+# Those of distributions with everything built as modules are 3 MB.
+_MAX_SYMVERS: Final = 64 << 20
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class OwnModule:
+    """A module of the user's own.
+
+    ``path`` is below ``lib/modules/R``, ``replaces`` that of the kernel's own module of this name,
+    or empty. ``taints`` are the letters that the kernel marks itself with when it loads it
+    (Documentation/admin-guide/tainted-kernels.rst).
+    """
+
+    name: str
+    path: str
+    replaces: str
+    taints: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class OwnModules:
+    """The kernel with the user's own modules among its modules, and what they are."""
+
+    package: KernelPackage
+    modules: tuple[OwnModule, ...] = ()
+    inputs: tuple[Input, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def check_placed(self, ramdisk: Container[str], mode: DiskMode) -> None:
+        """Check that every module is in an output.
+
+        :raises SpecError: one is in none.
+        """
+        lost = [module.name for module in self.modules if module.name not in ramdisk]
+        if lost and mode is DiskMode.NONE:
+            raise SpecError(
+                f"the module {lost[0]} would be nowhere: without a modules disk there is only what "
+                "the lists name",
+                hint="name it in modules.ramfs of a profile directory, or leave --disk none out",
+            )
+
+
+def add_own_modules(
+    package: KernelPackage, sources: Sequence[Source], symvers: Sequence[Source]
+) -> OwnModules:
+    """Read modules, check that they fit the kernel, and put them among its modules.
+
+    :raises SpecError: a source cannot be read, or has no modules for this kernel.
+    :raises FormatError: it is damaged.
+    :raises ReleaseError: a module does not fit this kernel, or it cannot be proved.
+    :raises CapabilityError: the kernel loads no modules.
+    """
+    if not sources:
+        return OwnModules(package=package)
+    if not package.config.builtin("MODULES"):
+        raise CapabilityError(f"the kernel {package.release} loads no modules: no CONFIG_MODULES")
+    files = [read_module_files(source, package.release) for source in sources]
+    modules = [module for found in files for module in found.modules]
+    _check_names(modules)
+    versions: Mapping[str, SymbolVersion] | None = None
+    inputs = [found.item for found in files]
+    for source in symvers:
+        versions, item = _read_symvers(source, package.release)
+        inputs.append(item)
+    check_out_of_tree(package, modules, kernel_symbols(package, versions))
+    own = {module.name: module.path for module in package.tree.modules}
+    rows = tuple(
+        OwnModule(
+            name=module.name,
+            path=module.path,
+            replaces=own.get(module.name, ""),
+            taints=_taints(module, package.config),
+        )
+        for module in sorted(modules, key=lambda module: module.name)
+    )
+    replaced = [
+        f"{row.path} takes the place of the kernel's own {row.replaces}"
+        for row in rows
+        if row.replaces
+    ]
+    return OwnModules(
+        package=_with(package, modules),
+        modules=rows,
+        inputs=tuple(inputs),
+        notes=(*(note for found in files for note in found.notes), *replaced),
+    )
+
+
+def _check_names(modules: Sequence[Module]) -> None:
+    seen: dict[str, str] = {}
+    for module in modules:
+        if module.name in seen:
+            raise SpecError(
+                f"the module {module.name} is given twice: {seen[module.name]} and {module.path}"
+            )
+        seen[module.name] = module.path
+
+
+def _with(package: KernelPackage, modules: Sequence[Module]) -> KernelPackage:
+    tree = package.tree
+    paths = {module.path for module in modules}
+    kept = [module for module in tree.modules if module.path not in paths]
+    every = sorted((*kept, *modules), key=lambda module: encode_name(module.path))
+    return dataclasses.replace(package, tree=dataclasses.replace(tree, modules=tuple(every)))
+
+
+def _taints(module: Module, config: KernelConfig) -> str:
+    elf = module.elf
+    marks = {
+        "P": (elf.value("license") or "") not in GPL_COMPATIBLE,
+        "C": elf.value("staging") is not None,
+        "O": elf.value("intree") is None,
+        "E": config.builtin("MODULE_SIG") and not elf.signed,
+    }
+    return "".join(letter for letter, marked in marks.items() if marked)
+
+
+def _read_symvers(source: Source, release: str) -> tuple[Mapping[str, SymbolVersion], Input]:
+    path = source.file.path
+    if path.is_dir():
+        path /= _SYMVERS
+    data = read_file(path, "versions of symbols")
+    item = Input(
+        role=SYMVERS,
+        file=path.name,
+        sha256=digest(data),
+        source=source.file.source,
+        size=len(data),
+        archive=source.file.archive,
+    )
+    try:
+        if data.startswith(ar.MAGIC):
+            deb = Deb.open(io.BytesIO(data))
+            control = deb.control
+            item = dataclasses.replace(
+                item,
+                package=control.package,
+                version=control.version,
+                architecture=control.architecture,
+            )
+            return parse_symvers(_packaged(deb, release)), item
+        return parse_symvers(_plain(data)), item
+    except RdcomposeError as error:
+        raise type(error)(f"{path}: {error.message}", hint=error.hint) from error
+
+
+def _plain(data: bytes) -> bytes:
+    # Fedora and others have it as /boot/symvers-R.xz.
+    return data if detect(data) is None else decompress(data, limit=_MAX_SYMVERS)
+
+
+def _packaged(deb: Deb, release: str) -> bytes:
+    hint = f"the package linux-headers-{release} has it"
+    found = {
+        match[1]: member.content
+        for member in deb.members(wanted=lambda path: _HEADERS.fullmatch(path) is not None)
+        if (match := _HEADERS.fullmatch(member.path)) is not None
+    }
+    if not found:
+        raise SpecError(f"{deb.control.package} holds no {_SYMVERS}", hint=hint)
+    if release not in found:
+        raise ReleaseError(
+            f"{deb.control.package} has the {_SYMVERS} of {', '.join(sorted(found))}, not of "
+            f"{release}",
+            hint=hint,
+        )
+    return found[release]
