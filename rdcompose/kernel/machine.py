@@ -13,7 +13,7 @@ from rdcompose.kernel.release import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Sequence
 
     from rdcompose.formats.deb import Control
     from rdcompose.formats.image import KernelImage
@@ -43,12 +43,14 @@ def find_architecture(
     """
     possible = architectures_of_image(image)
     said = _of_packages(controls)
+    if not possible:
+        raise ReleaseError(f"the kernel {path} is a {image.kind.value} for another machine")
     if said is not None and said not in possible:
         other = _64_BIT.get(said.name)
         if other is None or ARCHITECTURES[other] not in possible:
             raise ReleaseError(
                 f"the package {controls[0].package} is for {said.description}, but the kernel "
-                f"in it is a {image.kind.value} for {_described(possible)}"
+                f"in it is a {image.kind.value} for {possible[0].description}"
             )
         said = None
     if asked in possible:
@@ -56,12 +58,13 @@ def find_architecture(
     fitting = [row for row in possible if config.wrong_machine(row) is None]
     if said is None and not fitting:
         raise ReleaseError(
-            f"the kernel {path} is a {image.kind.value} for {_described(possible)}, "
+            f"the kernel {path} is a {image.kind.value} for {possible[0].description}, "
             "but its configuration is of another architecture"
         )
     if {row.name for row in possible} >= _BOTH_ARM:
         return _arm(config, said)
-    return said or fitting[0]
+    # MIPS kernels of 64 bits run in an architecture of 32, too.
+    return said or min(fitting, key=lambda row: row.bits != image.bits)
 
 
 def _arm(config: KernelConfig, said: Architecture | None) -> Architecture:
@@ -82,7 +85,3 @@ def _of_packages(controls: Sequence[Control]) -> Architecture | None:
                 f"{other.architecture}"
             )
     return architecture_by_name(named[0].architecture) if named else None
-
-
-def _described(possible: Collection[Architecture]) -> str:
-    return next((row.description for row in possible), "another machine")

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from rdcompose.errors import FormatError, ReleaseError, SpecError
+from rdcompose.formats.ikconfig import embedded_config
 from rdcompose.formats.image import read_image
 from rdcompose.kernel.config import KernelConfig
 from rdcompose.kernel.gate import Claim, check_claims, check_machine, check_modules
@@ -20,6 +21,7 @@ from rdcompose.kernel.machine import find_architecture
 from rdcompose.kernel.moduletree import ModuleIntake
 from rdcompose.kernel.parts import PartFile, Parts
 from rdcompose.kernel.release import check_release
+from rdcompose.tree import read_all
 
 if TYPE_CHECKING:
     from rdcompose.formats.deb import Control
@@ -31,6 +33,9 @@ if TYPE_CHECKING:
 # Those that hold what linux-image itself does not, in newer kernels and in Ubuntu.
 PART_PREFIXES: Final = ("linux-base-", "linux-binary-", "linux-modules-")
 _OTHER_PARTS: Final = re.compile(rf"(?:^|[,|])\s*((?:{'|'.join(PART_PREFIXES)})[^\s,|(]+)")
+
+# The module with the configuration, of CONFIG_IKCONFIG=m.
+_CONFIGS: Final = "configs"
 
 Progress = Callable[[int, int], None]
 
@@ -163,13 +168,13 @@ def _kernel(
     architecture: Architecture | None,
 ) -> KernelPackage:
     """Put the parts of one kernel together, if they are all there."""
-    config_file = _config(parts, release)
-    config = KernelConfig.parse(config_file.content)
+    tree = parts.tree(release)
+    where, config_text = _config(parts, file, tree)
+    config = KernelConfig.parse(config_text)
     machine = find_architecture(file.path, info, config, parts.controls, architecture)
     contradiction = config.contradiction(release, machine)
     if contradiction is not None:
-        raise ReleaseError(f"{config_file.path} is not of this kernel: {contradiction}")
-    tree = parts.tree(release)
+        raise ReleaseError(f"{where} is not of this kernel: {contradiction}")
     if not tree.modules:
         _demand_none(parts, config)
     check_modules(release, tree.modules)
@@ -179,7 +184,7 @@ def _kernel(
         architecture=machine,
         image_name=file.place.name,
         image=file.content,
-        config_text=config_file.content,
+        config_text=config_text,
         config=config,
         tree=tree,
         timestamp=parts.timestamp,
@@ -187,15 +192,30 @@ def _kernel(
     )
 
 
-def _config(parts: Parts, release: str) -> PartFile:
-    if release not in parts.configs:
-        raise FormatError(
-            f"{parts.subject} no boot/config-{release}",
-            hint=_missing(
-                parts, "rdcompose reads there what the kernel can unpack, mount and load"
-            ),
-        )
-    return parts.configs[release]
+def _config(parts: Parts, kernel: PartFile, tree: ModuleTree) -> tuple[str, bytes]:
+    """Return the configuration of a kernel, and what messages call the place where it was."""
+    if (file := parts.configs.get(tree.release)) is not None:
+        return file.path, file.content
+    for where, content in _carriers(kernel, tree):
+        if (found := embedded_config(content)) is not None:
+            return f"the configuration inside {where}", found
+    raise FormatError(
+        f"{parts.subject} no boot/config-{tree.release}, and the kernel carries none "
+        "(CONFIG_IKCONFIG)",
+        hint=_missing(
+            parts,
+            "rdcompose reads there what the kernel can unpack, mount and load; where you have it, "
+            "put all files into a directory and give that",
+        ),
+    )
+
+
+def _carriers(kernel: PartFile, tree: ModuleTree) -> Iterator[tuple[str, bytes]]:
+    """Yield what can have a configuration inside: first the module, which is small."""
+    for module in tree.modules:
+        if module.name == _CONFIGS:
+            yield f"the module {module.path}", read_all(module.content)
+    yield kernel.path, kernel.content
 
 
 def _demand_none(parts: Parts, config: KernelConfig) -> None:

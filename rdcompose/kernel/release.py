@@ -148,8 +148,8 @@ FLAVOURS: Final[Mapping[str, str]] = {
     flavour: name
     for name, flavours in {
         "amd64": "amd64 cloud-amd64 rt-amd64",
-        "arm64": "arm64 cloud-arm64 rt-arm64 arm64-16k rpi-v8 rpi-v8-rt rpi-2712",
-        "armhf": "armmp armmp-lpae rt-armmp rpi-v6 rpi-v7 rpi-v7l",
+        "arm64": "arm64 cloud-arm64 rt-arm64 arm64-16k rpi-v8 rpi-v8-rt rpi-2712 v8+ v8-16k+",
+        "armhf": "armmp armmp-lpae rt-armmp rpi-v6 rpi-v7 rpi-v7l v7+ v7l+",
         "armel": "marvell rpi",
         "i386": "686 686-pae rt-686-pae",
         "loong64": "loong64",

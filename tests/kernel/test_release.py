@@ -34,6 +34,13 @@ RELEASES = [
     ("6.12.47+rpt-rpi-v8", "rpi-v8", "arm64"),
     ("6.12.47+rpt-rpi-2712", "rpi-2712", "arm64"),
     ("6.12.47+rpt-rpi-v7l", "rpi-v7l", "armhf"),
+    ("6.1.21-v7+", "v7+", "armhf"),
+    ("6.1.21-v7l+", "v7l+", "armhf"),
+    ("6.1.21-v8+", "v8+", "arm64"),
+    ("6.1.21-v8-16k+", "v8-16k+", "arm64"),
+    ("6.1.21+", None, None),
+    ("6.12.9+bpo-amd64", "amd64", "amd64"),
+    ("6.12.0-rc3-next-20241004-dirty", "next-20241004-dirty", None),
     ("6.13-rc3-amd64", "amd64", "amd64"),
     # What follows is a flavour all the same, but names no architecture.
     ("6.8.0-45-generic", "generic", None),
