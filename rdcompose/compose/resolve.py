@@ -141,11 +141,14 @@ def resolve_kernel(
             beyond += f"; {_incomplete(image, str(_missing_part(image)))}"
     if found is None:
         raise _not_found(wanted, architecture, archive, suites, beyond)
-    return (found, *_parts(found))
+    return (found, *kernel_parts(found))
 
 
-def _parts(image: Found) -> Iterator[Found]:
-    """Yield the other packages of a kernel, which are where the first is, of its version."""
+def kernel_parts(image: Found) -> Iterator[Found]:
+    """Yield the other packages of a kernel, which are where the first is, of its version.
+
+    :raises NotFoundError: one is not there.
+    """
     for name in other_packages(image.package.depends):
         part = _part(image, name)
         if part is None:
