@@ -11,7 +11,9 @@ big-endian.
 
 An offset carries in its high bits which of the three parts its node has; 0 is no node.
 The key of a node is its parent's key, the character that leads to it, and its prefix.
-Keys are 7-bit; values are ordered by priority, the lower first.
+Values are ordered by priority, the lower first. Keys should be 7-bit, and newer versions of
+kmod say so, but are written all the same: some modules of Linux 5.10 have an alias that ends in
+bytes of what lay behind it. Such bytes are surrogates in keys that are read.
 
 The writer puts children before their parents, as kmod does up to version 30, and its
 bytes are the same as kmod's; later versions order the nodes differently. The reader
@@ -72,15 +74,15 @@ def write_index(entries: Iterable[tuple[str, str, int]]) -> bytes:
     Of values with one key and priority, the entry that comes later stands first, and
     equal ones are all kept: both as kmod does it.
 
-    :raises FormatError: a key is not 7-bit, a key or value holds a NUL, or a priority
-        is no unsigned 32-bit number.
+    :raises FormatError: a key or value holds a NUL, or a priority is no unsigned 32-bit
+        number.
     """
     table: dict[bytes, list[tuple[int, bytes]]] = {}
     for key, value, priority in entries:
-        if not key.isascii() or "\0" in key or "\0" in value or not 0 <= priority < 1 << 32:
+        if "\0" in key or "\0" in value or not 0 <= priority < 1 << 32:
             raise FormatError(f"{key!r} with {value!r}, {priority} cannot stand in a module index")
         raw = value.encode("utf-8", "surrogateescape")
-        table.setdefault(key.encode("ascii"), []).append((priority, raw))
+        table.setdefault(key.encode("utf-8", "surrogateescape"), []).append((priority, raw))
     out = bytearray(HEADER.size)
     root = _write_nodes(out, table)
     HEADER.pack_into(out, 0, MAGIC, VERSION_MAJOR, VERSION_MINOR, root)
@@ -203,7 +205,7 @@ class Index:
             if enter(node.key):
                 yield node
                 for char, child in reversed(node.children):
-                    key = node.key + chr(char)
+                    key = node.key + _key(bytes([char]))
                     if child and enter(key):
                         stack.append((key, child))
 
@@ -234,7 +236,10 @@ def _read_node(data: bytes, start: str, offset: int) -> tuple[_Node, int]:
     """Return a node and its length in the file."""
     at = begin = offset & NODE_MASK
     try:
-        prefix, at = _read_text(data, at) if offset & NODE_PREFIX else ("", at)
+        prefix = ""
+        if offset & NODE_PREFIX:
+            end = data.index(0, at)
+            prefix, at = _key(data[at:end]), end + 1
         children: tuple[tuple[int, int], ...] = ()
         if offset & NODE_CHILDS:
             first, last = data[at], data[at + 1]
@@ -253,6 +258,10 @@ def _read_node(data: bytes, start: str, offset: int) -> tuple[_Node, int]:
         raise FormatError(f"module index: the node at {begin} is damaged or cut off") from error
     # A node of nothing is legal only as the root of an empty index.
     return _Node(start + prefix, tuple(values), children), max(at - begin, 1)
+
+
+def _key(raw: bytes) -> str:
+    return raw.decode("ascii", "surrogateescape")
 
 
 def _read_text(data: bytes, at: int) -> tuple[str, int]:
