@@ -61,6 +61,10 @@ def manifest(
                 {"path": blob.path, "size": len(blob.data), "updates": blob.count}
                 for blob in plan.microcode
             ],
+            "firmware": [
+                {"path": f"/{piece.entry.path}", "source": piece.source, "why": piece.why}
+                for piece in plan.firmware
+            ],
             "added": [
                 {"path": f"/{row.entry.path}", "package": row.package, "why": row.why}
                 for row in plan.added

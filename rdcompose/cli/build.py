@@ -20,11 +20,11 @@ from rdcompose.cli.kernel_input import read_kernel
 from rdcompose.cli.sources import wanted_sources
 from rdcompose.cli.terminal import progress, size_text, table
 from rdcompose.compose.addlist import parse_request
-from rdcompose.compose.filesource import MICROCODE, MODULE, SYMVERS
+from rdcompose.compose.filesource import FIRMWARE, MICROCODE, MODULE, SYMVERS
 from rdcompose.compose.lock import Lock, read_lock
 from rdcompose.compose.plan import Plan, make_plan
 from rdcompose.compose.profile import load_profile
-from rdcompose.compose.spec import Codec, ComposeSpec, DiskFormat, DiskMode, ImageForm
+from rdcompose.compose.spec import Codec, ComposeSpec, DiskFormat, DiskMode, FirmwareMode, ImageForm
 from rdcompose.errors import SpecError, UsageError
 from rdcompose.formats.compression import parse_compression
 from rdcompose.formats.squashfs import compressors
@@ -41,7 +41,15 @@ if TYPE_CHECKING:
     from rdcompose.kernel.release import Architecture
 
 # Named as the manifest names them.
-_OPTIONS: Final = ("profile", "image", "compress", "disk", "disk-format", "disk-compress")
+_OPTIONS: Final = (
+    "profile",
+    "image",
+    "compress",
+    "disk",
+    "disk-format",
+    "disk-compress",
+    "firmware",
+)
 _DEFAULTS: Final = {
     "profile": "minivm",
     "image": "package",
@@ -143,6 +151,8 @@ def _spec(
         microcode=acquired.of_role(MICROCODE),
         modules=acquired.of_role(MODULE),
         symvers=acquired.of_role(SYMVERS),
+        firmware=FirmwareMode(options["firmware"]) if "firmware" in options else None,
+        firmware_sources=acquired.of_role(FIRMWARE),
         features=tuple(arguments.feature or options.get("features", "").split()),
         compress=_codec("--compress", options.get("compress")),
         disk=mode,
@@ -189,6 +199,8 @@ def _summary(result: Result, directory: Path) -> dict[str, object]:
 
 def _initramfs_remark(plan: Plan) -> str:
     remark = f"{len(plan.selection.ramdisk)} modules, {plan.compression}"
+    if plan.firmware:
+        remark = f"{len(plan.firmware)} files of firmware, {remark}"
     if plan.microcode:
         size = size_text(sum(len(blob.data) for blob in plan.microcode))
         remark += f"; in front of it {size} of microcode"

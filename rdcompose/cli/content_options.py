@@ -75,3 +75,16 @@ def _add_firmware_options(group: argparse._ArgumentGroup) -> None:
         help="processor microcode, in front of the initramfs: intel-microcode, amd64-microcode, a "
         "local .deb, an early cpio archive or a .bin; may be given several times (default: none)",
     )
+    group.add_argument(
+        "--firmware",
+        choices=("none", "listed", "auto"),
+        help="firmware: none, what the profile lists, or that and what the modules in the "
+        "initramfs name (default: auto with --firmware-from, else listed if the profile lists any)",
+    )
+    group.add_argument(
+        "--firmware-from",
+        metavar="PACKAGE|DIR",
+        action="append",
+        help="where firmware comes from: a Debian package (firmware-realtek), a local .deb or a "
+        "directory (/lib/firmware); may be given several times, the first that has a file counts",
+    )

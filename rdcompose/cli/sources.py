@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from rdcompose.compose.filesource import MICROCODE, MODULE, SYMVERS, Source, parse_source
+from rdcompose.compose.filesource import FIRMWARE, MICROCODE, MODULE, SYMVERS, Source, parse_source
 from rdcompose.compose.inputs import InputFile, digest, read_file
 from rdcompose.errors import UsageError
 
@@ -37,12 +37,17 @@ def wanted_sources(
     symvers = _texts(arguments.symvers, options, SYMVERS) if modules else arguments.symvers or []
     if symvers and not modules:
         raise UsageError("--symvers has no meaning without --module")
-    texts = ((MICROCODE, microcode), (MODULE, modules), (SYMVERS, symvers))
+    firmware = _texts(arguments.firmware_from, options, "firmware-from")
+    if options.get("firmware") == _NONE:
+        if arguments.firmware_from is not None:
+            raise UsageError("--firmware-from has no meaning with --firmware none")
+        firmware = []
+    texts = ((MICROCODE, microcode), (FIRMWARE, firmware), (MODULE, modules), (SYMVERS, symvers))
     return tuple(dict.fromkeys(parse_source(role, text) for role, given in texts for text in given))
 
 
-def _texts(given: list[str] | None, options: Mapping[str, str], role: str) -> list[str]:
-    return options.get(role, "").split() if given is None else given
+def _texts(given: list[str] | None, options: Mapping[str, str], name: str) -> list[str]:
+    return options.get(name, "").split() if given is None else given
 
 
 def given_sources(

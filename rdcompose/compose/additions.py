@@ -16,18 +16,17 @@ from __future__ import annotations
 import collections
 import dataclasses
 import difflib
-import fnmatch
 import re
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
-from rdcompose.compose.contents import TRIPLETS, Contents, common_path
+from rdcompose.compose.contents import TRIPLETS, Contents, common_path, path_matcher
 from rdcompose.errors import FormatError, SpecError
 from rdcompose.formats.executable import Executable, is_elf, read_executable
 from rdcompose.kernel.release import machine_name
 from rdcompose.tree import MAX_LINKS, File, Symlink, Tree, read_all
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from rdcompose.compose.addlist import Request
     from rdcompose.compose.inputs import Input
@@ -207,7 +206,7 @@ def _roots(request: Request, contents: Contents) -> list[_Root]:
 def _chosen(request: Request, contents: Contents) -> list[str]:
     """Return the paths in a package that a request asks for."""
     if request.path and contents.package:
-        wanted = _matcher(common_path(request.path.removeprefix("/")))
+        wanted = path_matcher(common_path(request.path.removeprefix("/")))
         if found := [path for path in contents.files if wanted(common_path(path))]:
             return sorted(found)
         raise SpecError(
@@ -227,19 +226,6 @@ def _chosen(request: Request, contents: Contents) -> list[str]:
             hint=f"name a file of it: {request.text}:/PATH",
         )
     return sorted(found)
-
-
-def _matcher(pattern: str) -> Callable[[str], bool]:
-    """Return what tells whether a path is meant: matched by all of a pattern, or below that."""
-    parts = [re.compile(fnmatch.translate(part)) for part in pattern.split("/")]
-
-    def matches(path: str) -> bool:
-        names = path.split("/")
-        return len(names) >= len(parts) and all(
-            part.match(name) for part, name in zip(parts, names, strict=False)
-        )
-
-    return matches
 
 
 def _near(path: str, contents: Contents) -> str:

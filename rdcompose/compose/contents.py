@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import fnmatch
 import hashlib
 import io
 import re
@@ -17,7 +18,7 @@ from rdcompose.formats.tarstream import Kind
 from rdcompose.tree import Bytes, File, Symlink
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from rdcompose.compose.inputs import InputFile
     from rdcompose.formats.tarstream import Member
@@ -68,6 +69,19 @@ class Contents:
 def common_path(path: str) -> str:
     """Return the path that a file has in both layouts: without ``usr/`` before ``lib`` etc."""
     return _MERGED.sub(r"\1", path, count=1) if path.startswith("usr/") else path
+
+
+def path_matcher(pattern: str) -> Callable[[str], bool]:
+    """Return what tells whether a path is meant: matched by all of a pattern, or below that."""
+    parts = [re.compile(fnmatch.translate(part)) for part in pattern.split("/")]
+
+    def matches(path: str) -> bool:
+        names = path.split("/")
+        return len(names) >= len(parts) and all(
+            part.match(name) for part, name in zip(parts, names, strict=False)
+        )
+
+    return matches
 
 
 def read_package(file: InputFile, architecture: Architecture, *, libraries: bool) -> Contents:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from rdcompose.archive.addresses import printable
 from rdcompose.archive.paths import stays_below
 from rdcompose.compose.contents import ADDED
-from rdcompose.compose.filesource import MICROCODE, MODULE, OPTIONS, SYMVERS, parse_source
+from rdcompose.compose.filesource import FIRMWARE, MICROCODE, MODULE, OPTIONS, SYMVERS, parse_source
 from rdcompose.compose.inputs import ArchiveOrigin, Input, read_file
-from rdcompose.compose.spec import DiskFormat, DiskMode, ImageForm
+from rdcompose.compose.spec import DiskFormat, DiskMode, FirmwareMode, ImageForm
 from rdcompose.errors import SpecError
 from rdcompose.formats.compression import parse_compression
 
@@ -139,6 +139,8 @@ _CHECKS: Final[Mapping[str, Callable[[str], object]]] = {
     "disk-format": DiskFormat,
     "disk-compress": parse_compression,
     **{role: functools.partial(_check_sources, role) for role in (MICROCODE, MODULE, SYMVERS)},
+    "firmware": FirmwareMode,
+    "firmware-from": functools.partial(_check_sources, FIRMWARE),
 }
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from rdcompose.compose.capability import check_init, disk_compression, initramfs_compression
 from rdcompose.compose.features import add_features, feature_inputs, load_features
+from rdcompose.compose.firmware import add_firmware, load_firmware, module_wishes
 from rdcompose.compose.images import boot_image
 from rdcompose.compose.inputs import Input, digest
 from rdcompose.compose.layout import add_modules, depmod_of, disk_tree
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from rdcompose.compose.additions import Added
     from rdcompose.compose.features import Feature
+    from rdcompose.compose.firmware import Piece
     from rdcompose.compose.images import BootImage
     from rdcompose.compose.microcode import Blob
     from rdcompose.compose.own_modules import OwnModule
@@ -90,6 +92,7 @@ class Plan:
     added: tuple[Added, ...]
     microcode: tuple[Blob, ...]
     own_modules: tuple[OwnModule, ...]
+    firmware: tuple[Piece, ...]
     timestamp: int
     options: Mapping[str, str]
     inputs: tuple[Input, ...]
@@ -125,12 +128,21 @@ def make_plan(package: KernelPackage, kernel: Iterable[Input], spec: ComposeSpec
     selection = _select(depmod, profile, features, mode)
     own.check_placed(selection.ramdisk, mode)
     microcode = load_microcode(spec.microcode, package.architecture, package.config)
+    firmware = load_firmware(
+        spec.firmware,
+        spec.firmware_sources,
+        listed=profile.firmware,
+        wishes=module_wishes(depmod, selection.ramdisk),
+        release=package.release,
+        config=package.config,
+    )
     programs = load_programs(spec, package.architecture)
     userspace = load_userspace(spec.template, programs, spec.additions, package.architecture)
     if userspace.builtin_init:
         check_init(package.config, modules=bool(tree.modules))
     add_features(userspace.tree, features, builtin_init=userspace.builtin_init)
     add_modules(userspace.tree, tree.release, depmod, selection, mode=mode)
+    pieces = add_firmware(userspace.tree, firmware.pieces)
     disk = None
     if disk_codec is not None:
         disk = _disk_plan(tree, depmod, selection, spec, disk_codec)
@@ -149,16 +161,24 @@ def make_plan(package: KernelPackage, kernel: Iterable[Input], spec: ComposeSpec
         timestamp=package.timestamp if spec.epoch is None else spec.epoch,
         microcode=microcode.blobs,
         own_modules=own.modules,
+        firmware=pieces,
         options=_options(profile, spec.image, mode, compression, disk) | _words(spec),
         inputs=(
             *kernel,
             *userspace.inputs,
             *feature_inputs(features),
             *microcode.inputs,
+            *firmware.inputs,
             *own.inputs,
             *_profile_inputs(profile),
         ),
-        notes=(*image.notes, *own.notes, *selection.notes, *userspace.notes),
+        notes=(
+            *image.notes,
+            *own.notes,
+            *selection.notes,
+            *userspace.notes,
+            *firmware.notes,
+        ),
     )
 
 
@@ -211,6 +231,8 @@ def _words(spec: ComposeSpec) -> dict[str, str]:
         "microcode": [source.request.text for source in spec.microcode],
         "module": [source.request.text for source in spec.modules],
         "symvers": [source.request.text for source in spec.symvers],
+        "firmware": [] if spec.firmware is None else [spec.firmware.value],
+        "firmware-from": [source.request.text for source in spec.firmware_sources],
     }
     return {name: " ".join(given) for name, given in words.items() if given}
 

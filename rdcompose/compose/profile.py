@@ -1,13 +1,13 @@
 """Profiles: folders of module lists, found by name or path.
 
 A profile is a folder with ``modules.ramfs`` and, optional, ``modules.autoload``, ``add``
-(:mod:`rdcompose.compose.addlist`) and a ``README`` whose first line says what the profile is
-for. The built-in ones are in the package's ``data/module-lists``, or in ``module-lists`` of a
-source checkout.
+(:mod:`rdcompose.compose.addlist`), ``firmware`` (names below ``/lib/firmware``) and a ``README``
+whose first line says what the profile is for. The built-in ones are in the package's
+``data/module-lists``, or in ``module-lists`` of a source checkout.
 
 ``@include`` lines are resolved here. An included profile gives its whole content: its
-``modules.ramfs`` in place of the line, its ``modules.autoload`` and ``add`` before those of the
-including profile. A profile that is included twice counts where it came first.
+``modules.ramfs`` in place of the line, its other files before those of the including profile. A
+profile that is included twice counts where it came first.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from rdcompose.kernel.modlist import (
     MAX_LIST_SIZE,
     Include,
     parse_autoload,
+    parse_firmware,
     parse_modules,
 )
 
@@ -39,6 +40,7 @@ RAMFS: Final = "modules.ramfs"
 AUTOLOAD: Final = "modules.autoload"
 ADD: Final = "add"
 FEATURES: Final = "features"
+FIRMWARE: Final = "firmware"
 README: Final = "README"
 
 _PACKAGE: Final = Path(__file__).resolve().parent.parent
@@ -69,6 +71,7 @@ class Profile:
     autoload: tuple[ListEntry, ...]
     additions: tuple[Request, ...]
     features: tuple[str, ...]
+    firmware: tuple[ListEntry, ...]
     files: tuple[ListFile, ...]
 
 
@@ -94,6 +97,7 @@ def load_profile(wanted: str, places: Sequence[Path] = PLACES) -> Profile:
         autoload=tuple(reading.autoload),
         additions=tuple(reading.additions),
         features=tuple(reading.features),
+        firmware=tuple(reading.firmware),
         files=tuple(reading.files),
     )
 
@@ -106,6 +110,7 @@ class _Reading:
         self.autoload: list[ListEntry] = []
         self.additions: list[Request] = []
         self.features: list[str] = []
+        self.firmware: list[ListEntry] = []
         self.files: list[ListFile] = []
         self._places = places
         self._open: list[Path] = []
@@ -128,6 +133,9 @@ class _Reading:
             self.additions += parse_add_list(data, file=_label(folder, ADD), folder=folder)
         if os.path.lexists(folder / FEATURES):
             self.features += parse_names(self._read(folder, FEATURES))
+        if os.path.lexists(folder / FIRMWARE):
+            data = self._read(folder, FIRMWARE)
+            self.firmware += parse_firmware(data, file=_label(folder, FIRMWARE))
         self._open.pop()
         self._done.add(real)
 

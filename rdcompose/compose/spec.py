@@ -47,6 +47,14 @@ class ImageForm(enum.StrEnum):
     VMLINUX = "vmlinux"
 
 
+class FirmwareMode(enum.StrEnum):
+    """Which firmware the initramfs holds."""
+
+    NONE = "none"
+    LISTED = "listed"
+    AUTO = "auto"
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ComposeSpec:
     """One composition of one kernel.
@@ -54,8 +62,9 @@ class ComposeSpec:
     ``profile`` is a name or a directory; ``features`` are those of the init script that the
     profile does not name; ``template`` is ``None`` for the built-in one;
     ``busybox`` and ``e2fsck`` are ``None`` for none; ``additions`` are what else is to go in, with
-    all that it needs; ``microcode`` is for the early segment; ``modules`` are the user's own,
-    and ``symvers`` at most one file to check them by; a compression is ``None`` for the best that
+    all that it needs; ``microcode`` is for the early segment; ``firmware`` is ``None`` for what
+    the sources and the profile say; ``modules`` are the user's own, and ``symvers`` at most one
+    file to check them by; a compression is ``None`` for the best that
     the kernel takes. ``epoch`` is the time of everything written, in seconds
     since 1970, or ``None`` for the newest time in the kernel package.
     """
@@ -69,6 +78,8 @@ class ComposeSpec:
     microcode: tuple[Source, ...] = ()
     modules: tuple[Source, ...] = ()
     symvers: tuple[Source, ...] = ()
+    firmware: FirmwareMode | None = None
+    firmware_sources: tuple[Source, ...] = ()
     compress: Codec | None = None
     disk: DiskMode = DiskMode.REMAINING
     disk_format: DiskFormat = DiskFormat.QCOW2

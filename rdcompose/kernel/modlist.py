@@ -103,6 +103,22 @@ def parse_autoload(data: bytes, *, file: str) -> tuple[ListEntry, ...]:
     return tuple(found)
 
 
+def parse_firmware(data: bytes, *, file: str) -> tuple[ListEntry, ...]:
+    """Parse a list of firmware; the patterns are paths or globs below ``/lib/firmware``.
+
+    :raises SpecError: as for :func:`parse_modules`.
+    """
+    problems: list[str] = []
+    found: list[ListEntry] = []
+    for number, text in _lines(data, file):
+        if text.startswith("@"):
+            problems.append(f"{file}:{number}: {text!r} is for modules.ramfs only")
+        else:
+            found.extend(_entries(text, file, number, _firmware_pattern, problems))
+    raise_problems(problems)
+    return tuple(found)
+
+
 def raise_problems(problems: Sequence[str], *, hint: str | None = None) -> None:
     """Raise one SpecError for all problems of the lists; none is no error.
 
@@ -195,6 +211,18 @@ def _module_pattern(text: str) -> str:
         raise SpecError("has a '[' without its ']'")
     # The slash at the end tells a directory from a module of the same name.
     return "/".join(parts) + ("/" if text.endswith("/") else "")
+
+
+def _firmware_pattern(text: str) -> str:
+    """Check a path or glob; raised messages continue ``'ENTRY' …``."""
+    if not text:
+        raise SpecError("names no firmware")
+    if text.startswith("/"):
+        raise SpecError("is absolute; paths are relative to /lib/firmware")
+    parts = [part for part in text.split("/") if part not in {"", "."}]
+    if not parts or ".." in parts:
+        raise SpecError("is no path below /lib/firmware")
+    return "/".join(parts)
 
 
 def _autoload_name(text: str) -> str:

@@ -56,6 +56,7 @@ def test_whole_profile(make: Make) -> None:
         autoload=(ListEntry(line=Line("mine/modules.autoload", 1, "vfat"), pattern="vfat"),),
         additions=(),
         features=(),
+        firmware=(),
         files=(
             ListFile("mine/modules.ramfs", b"fs/fat\n"),
             ListFile("mine/modules.autoload", b"vfat # FAT\n"),
