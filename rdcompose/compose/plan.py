@@ -20,6 +20,7 @@ from rdcompose.compose.profile import Profile, load_profile
 from rdcompose.compose.spec import Codec, ComposeSpec, DiskFormat, DiskMode, ImageForm
 from rdcompose.compose.userspace import load_programs, load_userspace
 from rdcompose.kernel.selection import Selection, select
+from rdcompose.kernel.shipped import shipped_notes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -174,12 +175,20 @@ def make_plan(package: KernelPackage, kernel: Iterable[Input], spec: ComposeSpec
         ),
         notes=(
             *image.notes,
+            *_shipped(package.tree, tree, depmod),
             *own.notes,
             *selection.notes,
             *userspace.notes,
             *firmware.notes,
         ),
     )
+
+
+def _shipped(shipped: ModuleTree, whole: ModuleTree, depmod: Depmod) -> tuple[str, ...]:
+    """Return notes on what came with the modules, before the user's own were among them."""
+    if shipped.indexes and shipped is not whole:
+        depmod = depmod_of(shipped)
+    return shipped_notes(shipped, depmod)
 
 
 def _disk_plan(

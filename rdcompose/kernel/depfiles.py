@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 # Buckets of depmod's table of symbols.
 _SYMBOL_BUCKETS: Final = 2048
+_BINARY: Final = ".bin"
 _MAJOR_MINOR: Final = re.compile(r"(char|block)-major-(\d+)-(\d+)", re.ASCII)
 
 
@@ -28,6 +29,11 @@ def index_files(graph: DepGraph, builtin: Builtin) -> dict[str, bytes]:
     """Return all files by name."""
     made = {name: make(graph) for name, make in _OF_MODULES}
     return made | {name: make(builtin) for name, make in _OF_BUILTIN}
+
+
+def text_files(graph: DepGraph) -> dict[str, bytes]:
+    """Return the text files that depmod makes of modules, by name."""
+    return {name: make(graph) for name, make in _OF_MODULES if not name.endswith(_BINARY)}
 
 
 def text(lines: Iterable[str]) -> bytes:

@@ -118,6 +118,10 @@ class Depmod:
             graph = DepGraph(chosen, self._order)
         return depfiles.index_files(graph, self._builtin)
 
+    def text_files(self) -> dict[str, bytes]:
+        """Return those of the ``modules.*`` files that are text and describe modules, by name."""
+        return depfiles.text_files(self._graph)
+
     def busybox_files(self, names: Container[str]) -> dict[str, bytes]:
         """Return what busybox's modprobe reads, for these modules, by name.
 
