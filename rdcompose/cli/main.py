@@ -17,7 +17,7 @@ from rdcompose.errors import RdcomposeError, UsageError
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -51,29 +51,25 @@ def _interrupted(number: int) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    if arguments.command == "build":
-        from rdcompose.cli.build import build
+    command: str = arguments.command
+    run: Callable[[argparse.Namespace], int]
+    if command == "build":
+        from rdcompose.cli.build import build as run
+    elif command == "boot":
+        from rdcompose.cli.boot import boot as run
+    elif command == "verify":
+        from rdcompose.cli.verify import verify_files as run
+    elif command == "kernels":
+        from rdcompose.cli.kernels import list_kernels as run
+    elif command == "cache":
+        from rdcompose.cli.cache import cache as run
+    elif command.startswith("update-"):
+        from rdcompose.cli.update import update as run
+    else:
+        from rdcompose.cli.minivm import COMMANDS
 
-        return build(arguments)
-    if arguments.command == "kernels":
-        from rdcompose.cli.kernels import list_kernels
-
-        return list_kernels(arguments)
-    if arguments.command.startswith("update-"):
-        from rdcompose.cli.update import update
-
-        return update(arguments)
-    if arguments.command == "cache":
-        from rdcompose.cli.cache import cache
-
-        return cache(arguments)
-    if arguments.command == "boot":
-        from rdcompose.cli.boot import boot
-
-        return boot(arguments)
-    from rdcompose.cli.minivm import COMMANDS
-
-    return COMMANDS[arguments.command](arguments)
+        run = COMMANDS[command]
+    return run(arguments)
 
 
 def entrypoint() -> NoReturn:

@@ -12,6 +12,7 @@ from rdcompose.cli.archive_options import add_archive_options
 from rdcompose.cli.boot_options import add_boot
 from rdcompose.cli.content_options import add_content_options
 from rdcompose.cli.image_options import add_image_options
+from rdcompose.cli.verify_options import add_verify
 
 _EPILOG: Final = """\
 exit status: 0 done, 1 it could not be done (one clear message), 2 wrong usage,
@@ -33,6 +34,7 @@ def make_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     _add_build(commands)
     add_boot(commands)
+    add_verify(commands)
     _add_kernels(commands)
     _add_minivm(commands)
     _add_cache(commands)

@@ -1,0 +1,32 @@
+"""``rdcompose verify``: whether files are of one release and fit together."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from rdcompose.errors import ReleaseError
+from rdcompose.inspect.collection import collect
+from rdcompose.inspect.verify import as_json, as_lines, verify
+from rdcompose.kernel.release import check_release
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def verify_files(arguments: argparse.Namespace) -> int:
+    """Run the command; returns the exit status.
+
+    :raises ReleaseError: the files contradict each other; the first contradiction.
+    """
+    if arguments.release is not None:
+        check_release(arguments.release)
+    report = verify(collect(arguments.paths, arguments.release))
+    if arguments.json:
+        print(json.dumps(as_json(report), indent=2, ensure_ascii=False))
+    elif not arguments.quiet:
+        for line in as_lines(report, verbose=arguments.verbose):
+            print(line)
+    if report.contradictions:
+        raise ReleaseError(report.contradictions[0].message)
+    return 0

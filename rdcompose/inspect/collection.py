@@ -1,0 +1,247 @@
+"""Files put together by what they are meant to be parts of: sets, one for each kernel."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from rdcompose.errors import SpecError
+from rdcompose.inspect.artifact import Artifact, Kind
+from rdcompose.inspect.identify import identify
+from rdcompose.inspect.names import directory_release, is_boot_name, named_release
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from rdcompose.inspect.contents import Contents, ModuleFile
+
+# Directories beside the other files that hold device trees; others are not entered.
+_DEVICE_TREES: Final = re.compile(r"(?:dtbs?|device-?trees?|overlays|linux-image)(?:[-._].*)?")
+_DEVICE_TREE_SUFFIXES: Final = (".dtb", ".dtbo")
+_MAX_DEPTH: Final = 4
+# What nobody verifies by itself.
+_BESIDE: Final = frozenset({Kind.PACKAGE, Kind.FILESYSTEM, Kind.UNKNOWN})
+_HINT: Final = (
+    "known are kernels, initramfs of any kind, modules disks (squashfs, also in qcow2), "
+    "configurations, device trees, manifests and SHA256SUMS"
+)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ArtifactSet:
+    """Files that are to fit together. ``named`` is the release that they are meant to be of."""
+
+    named: str | None
+    artifacts: tuple[Artifact, ...]
+
+    def of(self, kind: Kind) -> tuple[Artifact, ...]:
+        """Return the files of a kind."""
+        return tuple(artifact for artifact in self.artifacts if artifact.kind is kind)
+
+    @property
+    def holders(self) -> Iterator[tuple[Artifact, Contents]]:
+        """Yield each initramfs and disk that could be read, with what is in it."""
+        for artifact in self.artifacts:
+            if artifact.contents is not None:
+                yield artifact, artifact.contents
+
+    @property
+    def release(self) -> str | None:
+        """The release to compare all with: the kernel's, else what most parts say."""
+        for artifact in self.of(Kind.KERNEL):
+            if artifact.image is not None and artifact.image.release is not None:
+                return artifact.image.release
+        return self.named or next(iter(self._said()), None)
+
+    @property
+    def modules(self) -> list[tuple[Artifact, ModuleFile]]:
+        """The modules of the release, each with where it is; all if there are none of it."""
+        return [
+            (where, module)
+            for where, held in self.holders
+            for module in held.modules
+            if self.is_meant(module.release)
+        ]
+
+    def is_meant(self, directory: str | None) -> bool:
+        """Whether the module directory of a release is one that is looked at."""
+        meant = {self.release, None}
+        if directory in meant:
+            return True
+        return not any(m.release in meant for _, held in self.holders for m in held.modules)
+
+    def index(self, name: str) -> Iterator[tuple[Artifact, list[str]]]:
+        """Yield the lines of each ``modules.*`` file of a name, with where it is."""
+        for where, held in self.holders:
+            for directory, files in held.lists.items():
+                if name in files and self.is_meant(directory):
+                    yield where, files[name].decode("utf-8", "surrogateescape").splitlines()
+
+    def _said(self) -> Iterator[str]:
+        for artifact in self.of(Kind.MANIFEST):
+            yield str((artifact.manifest or {}).get("release"))
+        found = Counter(
+            module.elf.vermagic.partition(" ")[0]
+            for _, contents in self.holders
+            for module in contents.modules
+            if module.elf.vermagic
+        )
+        yield from (release for release, _ in found.most_common())
+        for artifact in self.artifacts:
+            if (release := named_release(artifact.name)) is not None:
+                yield release
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Collection:
+    """All that was asked about; ``left_over`` are files that are no part of a kernel's set."""
+
+    sets: tuple[ArtifactSet, ...]
+    left_over: tuple[Artifact, ...]
+
+
+def collect(paths: Sequence[Path], release: str | None = None) -> Collection:
+    """Read directories and files, and put them together.
+
+    Files that are named are one set, whatever they are called. In a directory there is one
+    set for each release that a name tells; files without one belong to the only set, or to
+    that which their content names. ``release`` chooses a set.
+
+    :raises SpecError: something cannot be read, or is nothing that can be verified.
+    """
+    sets: list[ArtifactSet] = []
+    left_over: list[Artifact] = []
+    files = [path for path in paths if not path.is_dir()]
+    if files:
+        sets.append(ArtifactSet(None, tuple(_wanted(path) for path in files)))
+    for path in paths:
+        if path.is_dir():
+            found, beside = _directory(path)
+            sets += found
+            left_over += beside
+    if release is not None:
+        sets = _chosen(sets, release)
+    return Collection(tuple(sets), tuple(left_over))
+
+
+def _chosen(sets: Iterable[ArtifactSet], release: str) -> list[ArtifactSet]:
+    known = list(sets)
+    # Files that were named are of the release that is asked for, or are to be told apart.
+    chosen = [
+        dataclasses.replace(one, named=release) for one in known if one.named in {release, None}
+    ]
+    if not chosen:
+        have = sorted({one.named for one in known if one.named is not None})
+        raise SpecError(
+            f"there is nothing of {release}", hint=f"there is {', '.join(have)}" if have else None
+        )
+    return chosen
+
+
+def _wanted(path: Path) -> Artifact:
+    artifact = identify(path, path.name)
+    if artifact.kind not in _BESIDE or is_boot_name(path.name):
+        return artifact
+    what = artifact.problem or artifact.what
+    hint = _HINT
+    if artifact.kind is Kind.PACKAGE:
+        hint = "rdcompose build composes and checks the kernel of a package"
+    raise SpecError(f"{path} cannot be verified: {what}", hint=hint)
+
+
+def _directory(directory: Path) -> tuple[list[ArtifactSet], list[Artifact]]:
+    try:
+        files = list(_files(directory))
+    except OSError as error:
+        raise SpecError(f"cannot read {directory}: {error.strerror}") from error
+    found = [_identified(path, path.relative_to(directory).as_posix()) for path in files]
+    parts = [row for row in found if row.kind not in _BESIDE or _is_part(row)]
+    beside = [row for row in found if row not in parts]
+    if not any(row.kind in {Kind.KERNEL, Kind.INITRAMFS, Kind.DISK} for row in parts):
+        raise SpecError(
+            f"{directory} holds no kernel, no initramfs and no modules disk",
+            hint="name the directory that they were written to, or the files",
+        )
+    return list(_sets(parts)), beside
+
+
+def _identified(path: Path, name: str) -> Artifact:
+    try:
+        return identify(path, name)
+    except SpecError as error:
+        if is_boot_name(path.name):
+            raise
+        # Others in the directory, like sockets and files of other users, are nobody's business.
+        return Artifact(path=path, name=name, kind=Kind.UNKNOWN, size=0, problem=error.message)
+
+
+def _is_part(artifact: Artifact) -> bool:
+    """Whether something that could not be read is meant to be a part nevertheless."""
+    return artifact.kind is not Kind.PACKAGE and named_release(artifact.name) is not None
+
+
+def _files(directory: Path) -> Iterator[Path]:
+    entries = sorted(os.scandir(directory), key=lambda entry: entry.name)
+    names = {entry.name for entry in entries}
+    for entry in entries:
+        if entry.name.startswith("."):
+            continue
+        if entry.is_file():
+            # /boot/vmlinuz is a link to one of the kernels beside it.
+            if not (entry.is_symlink() and _target(entry.path) in names):
+                yield Path(entry.path)
+        elif entry.is_dir(follow_symlinks=False) and _may_hold_device_trees(entry.name):
+            yield from _device_trees(Path(entry.path), _MAX_DEPTH)
+
+
+def _target(link: str) -> str:
+    target = Path(link).readlink()
+    return target.name if len(target.parts) == 1 else ""
+
+
+def _may_hold_device_trees(name: str) -> bool:
+    return _DEVICE_TREES.fullmatch(name) is not None or directory_release(name) is not None
+
+
+def _device_trees(directory: Path, depth: int) -> Iterator[Path]:
+    for entry in sorted(os.scandir(directory), key=lambda entry: entry.name):
+        if entry.is_dir(follow_symlinks=False):
+            if depth:
+                yield from _device_trees(Path(entry.path), depth - 1)
+        elif entry.name.endswith(_DEVICE_TREE_SUFFIXES) and entry.is_file():
+            yield Path(entry.path)
+
+
+def _sets(parts: Sequence[Artifact]) -> Iterator[ArtifactSet]:
+    by_release: dict[str, list[Artifact]] = {}
+    nameless: list[Artifact] = []
+    for artifact in parts:
+        release = release_of_name(artifact.name)
+        if release is not None:
+            by_release.setdefault(release, []).append(artifact)
+        elif artifact.kind is not Kind.CHECKSUMS:
+            nameless.append(artifact)
+    sums = [artifact for artifact in parts if artifact.kind is Kind.CHECKSUMS]
+    rest: list[Artifact] = []
+    for artifact in nameless:
+        release = next(iter(by_release)) if len(by_release) == 1 else _content_release(artifact)
+        by_release.get(release or "", rest).append(artifact)
+    for release in sorted(by_release):
+        yield ArtifactSet(release, (*by_release[release], *sums))
+    if rest:
+        yield ArtifactSet(None, (*rest, *(() if by_release else sums)))
+
+
+def release_of_name(name: str) -> str | None:
+    """Return the release that a file's name tells, or that of a directory on the way to it."""
+    *directories, last = name.split("/")
+    found = [named_release(last), *map(directory_release, reversed(directories))]
+    return next((release for release in found if release is not None), None)
+
+
+def _content_release(artifact: Artifact) -> str | None:
+    return ArtifactSet(None, (artifact,)).release

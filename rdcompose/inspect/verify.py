@@ -1,0 +1,161 @@
+"""All checks of all sets, and the report: as lines, and as JSON-ready data.
+
+The fields of the latter are described in ``docs/verify.md``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any, Final
+
+from rdcompose.inspect.artifact import Kind
+from rdcompose.inspect.checks.machine import architectures, check_machine
+from rdcompose.inspect.checks.modules import check_dependencies, check_symbols, check_vermagic
+from rdcompose.inspect.checks.programs import check_init, check_links, check_programs
+from rdcompose.inspect.checks.records import check_checksums, check_device_trees, check_manifest
+from rdcompose.inspect.checks.release import check_config, check_readable, check_release
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rdcompose.inspect.artifact import Artifact
+    from rdcompose.inspect.collection import ArtifactSet, Collection
+    from rdcompose.inspect.findings import Check, Finding
+
+SCHEMA: Final = 1
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class SetReport:
+    """A set of files, and what was found; the checks that were made come in their order."""
+
+    group: ArtifactSet
+    checks: tuple[Check, ...]
+
+    @property
+    def contradictions(self) -> tuple[Finding, ...]:
+        """Everything that cannot be, the most telling first."""
+        return tuple(finding for check in self.checks for finding in check.contradictions)
+
+    @property
+    def architecture(self) -> str | None:
+        """Debian's name of the architecture, of several the first."""
+        return next((row.name for row in architectures(self.group)), None)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Report:
+    """The reports of all sets."""
+
+    sets: tuple[SetReport, ...]
+    left_over: tuple[Artifact, ...]
+
+    @property
+    def contradictions(self) -> tuple[Finding, ...]:
+        """Everything that cannot be, of all sets."""
+        return tuple(finding for one in self.sets for finding in one.contradictions)
+
+
+def verify(collection: Collection) -> Report:
+    """Make every check of every set.
+
+    :raises SpecError: a file that a manifest or checksums name cannot be read.
+    """
+    releases = [group.named or group.release for group in collection.sets]
+    reports = []
+    for number, group in enumerate(collection.sets):
+        others = {name for name in releases if name not in {None, releases[number]}}
+        reports.append(SetReport(group, _checked(group, frozenset(map(str, others)))))
+    return Report(tuple(reports), collection.left_over)
+
+
+def _checked(group: ArtifactSet, others: frozenset[str]) -> tuple[Check, ...]:
+    return (
+        check_readable(group),
+        check_release(group),
+        check_config(group),
+        check_machine(group),
+        check_vermagic(group),
+        check_symbols(group),
+        check_dependencies(group),
+        check_init(group),
+        check_programs(group),
+        check_links(group),
+        check_device_trees(group),
+        check_manifest(group),
+        check_checksums(group, others),
+    )
+
+
+def as_lines(report: Report, *, verbose: bool) -> Iterator[str]:
+    """Yield the report as text: a heading for each set, then a line for each check.
+
+    ``verbose``: also what was not checked, and why.
+    """
+    for one in report.sets:
+        yield _heading(one)
+        for check in one.checks:
+            if not check.done and not check.findings:
+                if verbose:
+                    yield f"  {'-':7} {check.name:13} {check.summary}"
+                continue
+            failed = bool(check.contradictions)
+            if not failed:
+                yield f"  {'ok':7} {check.name:13} {check.summary}"
+            for finding in check.findings:
+                yield f"  {_mark(finding):7} {check.name:13} {finding.message}"
+    for artifact in report.left_over:
+        yield f"left over: {artifact.name} ({artifact.problem or artifact.what})"
+
+
+def _heading(one: SetReport) -> str:
+    names = [row.name for row in one.group.artifacts if row.kind is not Kind.DEVICE_TREE]
+    told = ", ".join(part for part in (one.group.release, one.architecture) if part)
+    return f"{told or 'of no release that can be told'}: {', '.join(names)}"
+
+
+def _mark(finding: Finding) -> str:
+    return "FAILED" if finding.severity.value == "contradiction" else "remark"
+
+
+def as_json(report: Report) -> dict[str, Any]:
+    """Return the report as JSON-ready data."""
+    return {
+        "schema": SCHEMA,
+        "ok": not report.contradictions,
+        "sets": [_set(one) for one in report.sets],
+        "left_over": [
+            {"name": row.name, "kind": row.kind.value, "why": row.problem or row.what}
+            for row in report.left_over
+        ],
+    }
+
+
+def _set(one: SetReport) -> dict[str, Any]:
+    return {
+        "release": one.group.release,
+        "architecture": one.architecture,
+        "ok": not one.contradictions,
+        "files": [
+            {"name": row.name, "kind": row.kind.value, "size": row.size}
+            for row in one.group.artifacts
+        ],
+        "checks": [
+            {
+                "name": check.name,
+                "result": _result(check),
+                "summary": check.summary,
+                "findings": [
+                    {"severity": finding.severity.value, "message": finding.message}
+                    for finding in check.findings
+                ],
+            }
+            for check in one.checks
+        ],
+    }
+
+
+def _result(check: Check) -> str:
+    if check.contradictions:
+        return "failed"
+    return "passed" if check.done else "skipped"
