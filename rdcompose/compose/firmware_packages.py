@@ -14,6 +14,7 @@ from typing import Final
 _TABLE: Final = """
 amd64-microcode          amd-ucode/* amd/* amdtee/*
 atmel-firmware           atmel_at76c50*
+bluez-firmware           BCM2033-* STLC2500_*
 firmware-amd-graphics    amdgpu/* amdnpu/* r128/* radeon/*
 firmware-ast             ast_dp501_fw.bin
 firmware-ath9k-htc       ath9k_htc/*
@@ -38,20 +39,27 @@ firmware-linux-free      av7110/* cis/* dsp56k/* isci/* keyspan_pda/* usbdux*
 firmware-marvell-prestera mrvl/prestera/*
 firmware-mediatek        mediatek/* mt7601u.bin mt7650.bin mt7662* rt2561* rt2661.bin rt2860.bin
 firmware-mediatek        rt2870.bin rt3070.bin rt3071.bin rt3090.bin rt3290.bin rt73.bin vpu_?.bin
-firmware-misc-nonfree    3com/* cxgb3/* cxgb4/* kaweth/* matrox/* tehuti/* tigon/* ueagle-atm/*
-firmware-misc-nonfree    vxge/* yam/* moxa/* advansys/* ene-ub6250/* korg/* ess/* sb16/* yamaha/*
+firmware-misc-nonfree    3com/* TAS2XXX* TIAS2781* advansys/* agere_* airoha/* amphion/* arm/*
+firmware-misc-nonfree    as102_* cadence/* cnm/* ctefx.bin ctspeq.bin cxgb3/* cxgb4/* dabusb/* dvb-*
+firmware-misc-nonfree    ene-ub6250/* f2255usb.bin go7007/* imx/* kaweth/* lt9611uxc_fw.bin
+firmware-misc-nonfree    matrox/* meson/* microchip/* moxa/* mts_* nvidia/tegra* nxp/* powervr/*
+firmware-misc-nonfree    r8a779x_* rockchip/* rp2.fw s2250* tehuti/* ti/* ti-keystone/* tigon/*
+firmware-misc-nonfree    ueagle-atm/* v4l-cx23[14]* v4l-cx23885-* v4l-cx25840.fw vntwusb.fw wfx/*
 firmware-myricom         myri10ge_*
 firmware-netronome       netronome/*
 firmware-netxen          phanfw.bin
-firmware-nvidia-graphics nvidia/*
+firmware-nvidia-gsp      nvidia/550.*
+firmware-nvidia-graphics nvidia/[a-z]*
 firmware-qcom-soc        qcom/*
 firmware-qlogic          cbfw-* ct2fw-* ctfw-* qed/* ql2?00_fw.bin ql2322_fw.bin qlogic/*
-firmware-realtek         RTL8192E/* realtek/* rtl_bt/* rtl_nic/* rtlwifi/* rtw88/* rtw89/*
+firmware-realtek         realtek/* rtl_bt/* rtl_nic/* rtlwifi/* rtw88/* rtw89/*
 firmware-samsung         s5p-mfc*
 firmware-siano           cmmb_ve* dvb_nova_* isdbt_* sms1xxx-* tdmb_nova_*
 firmware-sof-signed      intel/sof*
 firmware-ti-connectivity ti-connectivity/*
 firmware-zd1211          zd1211/*
+intel-microcode          intel-ucode/*
+wireless-regdb           regulatory.db*
 """
 _RULES: Final = tuple(
     (re.compile("|".join(fnmatch.translate(pattern) for pattern in patterns)), package)
