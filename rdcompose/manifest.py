@@ -11,7 +11,10 @@ import json
 from typing import TYPE_CHECKING, Any, Final
 
 from rdcompose import __version__
+from rdcompose.compose.inputs import digest
 from rdcompose.compose.spec import DiskMode
+from rdcompose.compose.template import tree_bytes
+from rdcompose.emit import directory_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -57,6 +60,7 @@ def manifest(
                 for name, reason in ((n, selection.reasons[n]) for n in selection.ramdisk)
             ],
             "autoload": list(selection.autoload),
+            "directory": _directory(plan),
             "microcode": [
                 {"path": blob.path, "size": len(blob.data), "updates": blob.count}
                 for blob in plan.microcode
@@ -75,6 +79,11 @@ def manifest(
         "notes": list(plan.notes),
         "outputs": [dict(item) for item in outputs],
     }
+
+
+def _directory(plan: Plan) -> dict[str, str] | None:
+    name = directory_name(plan.release, plan.emit)
+    return None if name is None else {"name": name, "sha256": digest(tree_bytes(plan.initramfs))}
 
 
 def _own_module(plan: Plan, row: OwnModule) -> dict[str, Any]:

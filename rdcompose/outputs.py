@@ -11,9 +11,11 @@ import io
 import json
 import re
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, BinaryIO, Final
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, NamedTuple
 
-from rdcompose.compose.spec import Codec, DiskFormat
+from rdcompose.compose.spec import Codec, DiskFormat, EmitForm
+from rdcompose.emit import SUFFIXES, directory_name, emitted_files, write_directory
+from rdcompose.errors import OutputError
 from rdcompose.formats.compression import compress
 from rdcompose.formats.cpio import write_newc
 from rdcompose.formats.qcow2 import Qcow2Writer
@@ -64,12 +66,15 @@ def write_outputs(plans: Sequence[Plan], directory: Path, *, threads: int) -> tu
         results = [_write_files(publication, plan, threads) for plan in plans]
         with publication.locked():
             stale: set[str] = set()
+            directories: set[str] = set()
             for plan, result in zip(plans, results, strict=True):
-                stale |= _stale(directory, plan.release, result.outputs)
+                earlier = _earlier(directory, plan.release)
+                stale |= _stale(earlier, plan.release, result.outputs)
+                directories |= _stale_directories(directory, earlier, plan)
             written = [output for result in results for output in result.outputs]
             sums = _checksums(directory, written, without=stale)
             checksums = _put(publication, CHECKSUMS, lambda out: _write(out, sums))
-            publication.publish(remove=sorted(stale))
+            publication.publish(remove=sorted(stale), remove_directories=sorted(directories))
     return tuple(
         dataclasses.replace(result, outputs=(*result.outputs, checksums)) for result in results
     )
@@ -78,11 +83,22 @@ def write_outputs(plans: Sequence[Plan], directory: Path, *, threads: int) -> tu
 def _write_files(publication: Publication, plan: Plan, threads: int) -> Result:
     """Write the files of one composition, the manifest last."""
     outputs, sizes = _run(publication, plan, threads)
+    outputs += _emit(publication, plan)
     outputs.sort(key=lambda output: output.name)
     data = manifest(plan, [dataclasses.asdict(output) for output in outputs], sizes)
     name = f"manifest-{plan.release}.json"
     outputs.append(_put(publication, name, lambda out: _write(out, to_json(data))))
     return Result(outputs=tuple(outputs), manifest=data)
+
+
+def _emit(publication: Publication, plan: Plan) -> list[Output]:
+    """Write the initramfs in the other forms that are asked for; a directory is no output."""
+    mtime = plan.timestamp
+    name = directory_name(plan.release, plan.emit)
+    if name is not None:
+        write_directory(publication.subdirectory(name), plan.initramfs, mtime=mtime)
+    files = emitted_files(plan.release, plan.initramfs, plan.emit, mtime=mtime)
+    return [_put(publication, file, write) for file, write in files.items()]
 
 
 def initramfs_bytes(tree: Tree, compression: Codec, *, mtime: int) -> bytes:
@@ -104,16 +120,46 @@ def _names(plan: Plan) -> dict[str, str]:
     return names
 
 
-def _stale(directory: Path, release: str, outputs: Iterable[Output]) -> set[str]:
+class _Earlier(NamedTuple):
+    """What the manifest of an earlier composition says that it wrote."""
+
+    files: frozenset[str] = frozenset()
+    directory: str | None = None
+
+
+def _earlier(directory: Path, release: str) -> _Earlier:
+    try:
+        earlier = json.loads((directory / f"manifest-{release}.json").read_bytes())
+        files = frozenset(str(output["name"]) for output in earlier["outputs"])
+        emitted = earlier["initramfs"].get("directory")
+        return _Earlier(files, None if emitted is None else str(emitted["name"]))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return _Earlier()  # no manifest of ours: then nothing is known to be ours
+
+
+def _stale(earlier: _Earlier, release: str, outputs: Iterable[Output]) -> set[str]:
     """Names of files that an earlier composition of the release wrote, and this one does not."""
     known = {f"vmlinuz-{release}", f"vmlinux-{release}"}
     known |= {f"modules-{release}.{kind.value}" for kind in DiskFormat}
-    try:
-        earlier = json.loads((directory / f"manifest-{release}.json").read_bytes())
-        written = {str(output["name"]) for output in earlier["outputs"]}
-    except (OSError, ValueError, KeyError, TypeError):
-        return set()  # no manifest of ours: then none of the files is known to be ours
-    return known & written - {output.name for output in outputs}
+    known |= {f"initramfs-{release}{suffix}" for suffix in SUFFIXES}
+    return known & earlier.files - {output.name for output in outputs}
+
+
+def _stale_directories(directory: Path, earlier: _Earlier, plan: Plan) -> set[str]:
+    """Return the name of the directory that the release has no more, if it had one.
+
+    :raises OutputError: one would be replaced that no earlier composition wrote.
+    """
+    name = directory_name(plan.release, plan.emit)
+    own = directory_name(plan.release, tuple(EmitForm))
+    if name is not None:
+        if name != earlier.directory and (directory / name).exists():
+            raise OutputError(
+                f"cannot write {directory / name}: it exists, and is not of an earlier composition",
+                hint="remove it, or write to another directory",
+            )
+        return set()
+    return {own} if own is not None and own == earlier.directory else set()
 
 
 def _run(publication: Publication, plan: Plan, threads: int) -> tuple[list[Output], dict[str, int]]:
@@ -137,7 +183,7 @@ def _run(publication: Publication, plan: Plan, threads: int) -> tuple[list[Outpu
     return outputs, sizes
 
 
-def _put(publication: Publication, name: str, write: Callable[[BinaryIO], None]) -> Output:
+def _put(publication: Publication, name: str, write: Callable[[BinaryIO], object]) -> Output:
     with publication.file(name) as out:
         write(out)
         out.seek(0)

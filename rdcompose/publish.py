@@ -1,4 +1,4 @@
-"""Files that appear atomically and all together, or not at all.
+"""Files that appear atomically and all together, or not at all; directories of files, too.
 
 Each file is written under a temporary name in the directory where it will stand, and
 synced; when all are complete they are renamed, one after the other, with signals held
@@ -13,8 +13,10 @@ import errno
 import fcntl
 import os
 import secrets
+import shutil
 import signal
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
 from rdcompose.errors import OutputError
@@ -22,12 +24,12 @@ from rdcompose.errors import OutputError
 if TYPE_CHECKING:
     import io
     from collections.abc import Iterable, Iterator
-    from pathlib import Path
     from types import TracebackType
 
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 # What everyone may read: an output is no secret, whatever the umask of who made it.
 _MODE: Final = 0o644
+_DIRECTORY_MODE: Final = 0o755
 
 
 class Publication:
@@ -43,6 +45,7 @@ class Publication:
         self._directory = directory
         self._made: list[Path] = []
         self._files: dict[str, Path] = {}
+        self._directories: set[str] = set()
         self._lock = -1
 
     def __enter__(self) -> Self:
@@ -64,7 +67,7 @@ class Publication:
         trace: TracebackType | None,
     ) -> None:
         for path in self._files.values():
-            path.unlink(missing_ok=True)
+            _remove(path)
         os.close(self._lock)
         self._remove_made()
 
@@ -106,6 +109,23 @@ class Publication:
         except OSError as error:
             raise _cannot_write(target, error) from error
 
+    def subdirectory(self, name: str) -> Path:
+        """Return an empty directory to fill, which :meth:`publish` will name ``name``.
+
+        It takes the place of an earlier directory with all that is in that.
+
+        :raises OutputError: the file system refuses.
+        """
+        path = self._directory / f".{name}.{secrets.token_hex(4)}.tmp"
+        self._files[name] = path
+        self._directories.add(name)
+        try:
+            path.mkdir()
+            path.chmod(_DIRECTORY_MODE)
+        except OSError as error:
+            raise _cannot_write(self._directory / name, error) from error
+        return path
+
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
         """Keep other publications in the same directory waiting."""
@@ -115,7 +135,9 @@ class Publication:
         finally:
             fcntl.flock(self._lock, fcntl.LOCK_UN)
 
-    def publish(self, *, remove: Iterable[str] = ()) -> None:
+    def publish(
+        self, *, remove: Iterable[str] = (), remove_directories: Iterable[str] = ()
+    ) -> None:
         """Rename every file to its name, and remove the ``remove`` that are there.
 
         :raises OutputError: a rename failed; everything is then as it was before.
@@ -124,28 +146,56 @@ class Publication:
             undo: list[tuple[Path, Path | None]] = []
             try:
                 for name, path in sorted(self._files.items()):
-                    self._replace(self._directory / name, path, undo)
+                    directory = name in self._directories
+                    self._replace(self._directory / name, path, undo, directory=directory)
                 for name in remove:
                     self._replace(self._directory / name, None, undo)
+                for name in remove_directories:
+                    self._replace(self._directory / name, None, undo, directory=True)
                 os.fsync(self._lock)
             except OSError as error:
                 _roll_back(undo)
                 raise _cannot_write(self._directory, error) from error
             for _, saved in undo:
                 if saved is not None:
-                    saved.unlink(missing_ok=True)
+                    _remove(saved)
             self._files.clear()
             self._made.clear()
 
     def _replace(
-        self, target: Path, source: Path | None, undo: list[tuple[Path, Path | None]]
+        self,
+        target: Path,
+        source: Path | None,
+        undo: list[tuple[Path, Path | None]],
+        *,
+        directory: bool = False,
     ) -> None:
-        saved = _set_aside(target)
+        saved = _set_aside_directory(target) if directory else _set_aside(target)
         undo.append((target, saved))
         if source is not None:
             source.rename(target)
-        elif saved is not None:
+        elif saved is not None and not directory:
             target.unlink(missing_ok=True)
+
+
+def _set_aside_directory(target: Path) -> Path | None:
+    saved = target.with_name(f".{target.name}.{secrets.token_hex(4)}.old")
+    if not os.path.lexists(target):
+        return None
+    if target.is_symlink() or not target.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+    target.rename(saved)
+    return saved
+
+
+def _remove(path: Path) -> None:
+    """Remove a file or a directory with all that is in it; its modes may not allow it yet."""
+    if path.is_symlink() or not path.is_dir():
+        path.unlink(missing_ok=True)
+        return
+    for base, _, _ in os.walk(path):
+        Path(base).chmod(_DIRECTORY_MODE)
+    shutil.rmtree(path)
 
 
 def _set_aside(target: Path) -> Path | None:
@@ -168,10 +218,10 @@ def _set_aside(target: Path) -> Path | None:
 
 def _roll_back(undo: Iterable[tuple[Path, Path | None]]) -> None:
     for target, saved in reversed(list(undo)):
+        if saved is None or saved.is_dir():
+            _remove(target)
         if saved is not None:
             saved.rename(target)
-        else:
-            target.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

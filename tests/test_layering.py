@@ -24,7 +24,7 @@ LAYERS: Final = [
     {"formats"},
     {"kernel", "archive"},
     {"compose"},
-    {"outputs", "publish", "update", "manifest", "boards", "qemu", "inspect"},
+    {"outputs", "emit", "publish", "update", "manifest", "boards", "qemu", "inspect"},
     {"cli"},
     {"__main__"},
 ]

@@ -284,3 +284,90 @@ def test_an_interrupt_while_the_directory_is_made(
     with pytest.raises(KeyboardInterrupt), Publication(tmp_path / "made"):
         pytest.fail("the interrupt was swallowed")
     assert listing(tmp_path) == {}
+
+
+def fill(publication: Publication, name: str, files: dict[str, bytes], mode: int = 0o755) -> None:
+    directory = publication.subdirectory(name)
+    for path, data in files.items():
+        (directory / path).parent.mkdir(parents=True, exist_ok=True)
+        (directory / path).write_bytes(data)
+    for path in files:
+        (directory / path).parent.chmod(mode)
+
+
+def tree(directory: Path) -> dict[str, bytes]:
+    files = (path for path in sorted(directory.rglob("*")) if path.is_file())
+    return {str(path.relative_to(directory)): path.read_bytes() for path in files}
+
+
+def test_a_directory_takes_the_place_of_an_earlier_one(tmp_path: Path) -> None:
+    for files in ({"a/b": b"1", "gone": b""}, {"a/b": b"2", "c": b"3"}):
+        with Publication(tmp_path) as publication:
+            fill(publication, "d", files, mode=0o555)
+            put(publication, "file", files["a/b"])
+            assert tree(tmp_path).get("d/a/b") != files["a/b"]
+            publication.publish()
+        assert tree(tmp_path) == {
+            "file": files["a/b"], **{f"d/{path}": data for path, data in files.items()}
+        }  # fmt: skip
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["d", "file"]
+
+
+def test_a_directory_is_removed(tmp_path: Path) -> None:
+    (tmp_path / "d" / "e").mkdir(parents=True)
+    (tmp_path / "d" / "e" / "f").write_bytes(b"")
+    (tmp_path / "d" / "e").chmod(0o500)
+    with Publication(tmp_path) as publication:
+        publication.publish(remove_directories=["d", "never-there"])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_unfinished_directory_goes_again(tmp_path: Path) -> None:
+    def fail() -> None:
+        with Publication(tmp_path) as publication:
+            fill(publication, "d", {"a/b": b"new"}, mode=0o500)
+            raise KeyboardInterrupt
+
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / "old").write_bytes(b"old")
+    with pytest.raises(KeyboardInterrupt):
+        fail()
+    assert tree(tmp_path) == {"d/old": b"old"}
+    assert [path.name for path in tmp_path.iterdir()] == ["d"]
+
+
+def test_a_failing_rename_brings_directories_back(tmp_path: Path) -> None:
+    old = {"d/old": b"old", "stale/old": b"old"}
+    for path, data in old.items():
+        (tmp_path / path).parent.mkdir()
+        (tmp_path / path).write_bytes(data)
+
+    def fail() -> None:
+        with Publication(tmp_path) as publication:
+            fill(publication, "d", {"new": b"new"})
+            fill(publication, "fresh", {"new": b"new"})
+            put(publication, "z", b"new")
+            (tmp_path / "z").mkdir()
+            publication.publish(remove_directories=["stale"])
+
+    with pytest.raises(OutputError, match="Is a directory"):
+        fail()
+    assert tree(tmp_path) == old
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["d", "stale", "z"]
+
+
+@pytest.mark.parametrize("kind", ["file", "link"])
+def test_no_directory_in_the_place_of_something_else(tmp_path: Path, kind: str) -> None:
+    if kind == "file":
+        (tmp_path / "d").write_bytes(b"mine")
+    else:
+        (tmp_path / "d").symlink_to(tmp_path)
+
+    def fail() -> None:
+        with Publication(tmp_path) as publication:
+            fill(publication, "d", {"a": b""})
+            publication.publish()
+
+    with pytest.raises(OutputError, match="Not a directory"):
+        fail()
+    assert [path.name for path in tmp_path.iterdir()] == ["d"]

@@ -24,7 +24,15 @@ from rdcompose.compose.filesource import FIRMWARE, MICROCODE, MODULE, SYMVERS
 from rdcompose.compose.lock import Lock, read_lock
 from rdcompose.compose.plan import Plan, make_plan
 from rdcompose.compose.profile import load_profile
-from rdcompose.compose.spec import Codec, ComposeSpec, DiskFormat, DiskMode, FirmwareMode, ImageForm
+from rdcompose.compose.spec import (
+    Codec,
+    ComposeSpec,
+    DiskFormat,
+    DiskMode,
+    EmitForm,
+    FirmwareMode,
+    ImageForm,
+)
 from rdcompose.errors import SpecError, UsageError
 from rdcompose.formats.compression import parse_compression
 from rdcompose.formats.squashfs import compressors
@@ -33,7 +41,7 @@ from rdcompose.outputs import Result, write_outputs
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from rdcompose.compose.addlist import Request
@@ -159,8 +167,15 @@ def _spec(
         disk_format=DiskFormat(options["disk-format"]),
         disk_compress=_codec("--disk-compress", options.get("disk-compress")),
         image=ImageForm(options["image"]),
+        emit=_forms(arguments.emit or options.get("emit", "").split()),
         epoch=epoch,
     )
+
+
+def _forms(names: Iterable[str]) -> tuple[EmitForm, ...]:
+    """Return the forms of these names, each once, in an order of their own."""
+    asked = {EmitForm(name) for name in names}
+    return tuple(form for form in EmitForm if form in asked)
 
 
 def _codec(option: str, text: str | None) -> Codec | None:

@@ -138,6 +138,14 @@ def _add_format(parser: argparse.ArgumentParser) -> None:
         metavar="NAME[:LEVEL]",
         help="compression of the disk: zstd, gzip, xz or lz4 (default: the best this kernel reads)",
     )
+    group.add_argument(
+        "--emit",
+        choices=("cpio", "cpio-list", "directory", "tree"),
+        action="append",
+        help="write the initramfs in another form, too: cpio, cpio-list and directory for "
+        "CONFIG_INITRAMFS_SOURCE of a kernel that embeds it, tree to read and compare; may be "
+        "given several times",
+    )
 
 
 def _add_common(parser: argparse.ArgumentParser) -> None:

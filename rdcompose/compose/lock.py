@@ -13,7 +13,7 @@ from rdcompose.archive.paths import stays_below
 from rdcompose.compose.contents import ADDED
 from rdcompose.compose.filesource import FIRMWARE, MICROCODE, MODULE, OPTIONS, SYMVERS, parse_source
 from rdcompose.compose.inputs import ArchiveOrigin, Input, read_file
-from rdcompose.compose.spec import DiskFormat, DiskMode, FirmwareMode, ImageForm
+from rdcompose.compose.spec import DiskFormat, DiskMode, EmitForm, FirmwareMode, ImageForm
 from rdcompose.errors import SpecError
 from rdcompose.formats.compression import parse_compression
 
@@ -134,6 +134,7 @@ def _check_sources(role: str, text: str) -> None:
 _CHECKS: Final[Mapping[str, Callable[[str], object]]] = {
     "profile": _check_profile,
     "image": ImageForm,
+    "emit": lambda text: [EmitForm(word) for word in text.split()],
     "compress": parse_compression,
     "disk": DiskMode,
     "disk-format": DiskFormat,

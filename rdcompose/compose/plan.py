@@ -17,7 +17,7 @@ from rdcompose.compose.layout import add_modules, depmod_of, disk_tree
 from rdcompose.compose.microcode import load_microcode
 from rdcompose.compose.own_modules import add_own_modules
 from rdcompose.compose.profile import Profile, load_profile
-from rdcompose.compose.spec import Codec, ComposeSpec, DiskFormat, DiskMode, ImageForm
+from rdcompose.compose.spec import Codec, ComposeSpec, DiskFormat, DiskMode, EmitForm, ImageForm
 from rdcompose.compose.userspace import load_programs, load_userspace
 from rdcompose.kernel.selection import Selection, select
 from rdcompose.kernel.shipped import shipped_notes
@@ -76,7 +76,8 @@ class Plan:
     ``disk`` is ``None`` where there is none; ``timestamp`` is the time of every file
     inside the outputs, in seconds since 1970; ``module_paths`` has the path below
     ``lib/modules/R`` of each module by its name; ``added`` are programs that are not static,
-    and what they need; ``microcode`` is what ``early`` holds; ``own_modules`` are the
+    and what they need; ``microcode`` is what ``early`` holds; ``emit`` are forms in which
+    ``initramfs`` is written, too; ``own_modules`` are the
     user's own, among the others.
     """
 
@@ -94,6 +95,7 @@ class Plan:
     microcode: tuple[Blob, ...]
     own_modules: tuple[OwnModule, ...]
     firmware: tuple[Piece, ...]
+    emit: tuple[EmitForm, ...]
     timestamp: int
     options: Mapping[str, str]
     inputs: tuple[Input, ...]
@@ -163,6 +165,7 @@ def make_plan(package: KernelPackage, kernel: Iterable[Input], spec: ComposeSpec
         microcode=microcode.blobs,
         own_modules=own.modules,
         firmware=pieces,
+        emit=spec.emit,
         options=_options(profile, spec.image, mode, compression, disk) | _words(spec),
         inputs=(
             *kernel,
@@ -240,6 +243,7 @@ def _words(spec: ComposeSpec) -> dict[str, str]:
         "microcode": [source.request.text for source in spec.microcode],
         "module": [source.request.text for source in spec.modules],
         "symvers": [source.request.text for source in spec.symvers],
+        "emit": spec.emit,
         "firmware": [] if spec.firmware is None else [spec.firmware.value],
         "firmware-from": [source.request.text for source in spec.firmware_sources],
     }

@@ -55,6 +55,15 @@ class FirmwareMode(enum.StrEnum):
     AUTO = "auto"
 
 
+class EmitForm(enum.StrEnum):
+    """In what other forms the initramfs is written, for a kernel's build to embed."""
+
+    CPIO = "cpio"
+    CPIO_LIST = "cpio-list"
+    DIRECTORY = "directory"
+    TREE = "tree"
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ComposeSpec:
     """One composition of one kernel.
@@ -64,8 +73,8 @@ class ComposeSpec:
     ``busybox`` and ``e2fsck`` are ``None`` for none; ``additions`` are what else is to go in, with
     all that it needs; ``microcode`` is for the early segment; ``firmware`` is ``None`` for what
     the sources and the profile say; ``modules`` are the user's own, and ``symvers`` at most one
-    file to check them by; a compression is ``None`` for the best that
-    the kernel takes. ``epoch`` is the time of everything written, in seconds
+    file to check them by; ``emit`` are more forms of the initramfs; a compression is ``None``
+    for the best that the kernel takes. ``epoch`` is the time of everything written, in seconds
     since 1970, or ``None`` for the newest time in the kernel package.
     """
 
@@ -85,4 +94,5 @@ class ComposeSpec:
     disk_format: DiskFormat = DiskFormat.QCOW2
     disk_compress: Codec | None = None
     image: ImageForm = ImageForm.PACKAGE
+    emit: tuple[EmitForm, ...] = ()
     epoch: int | None = None
