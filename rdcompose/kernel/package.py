@@ -138,10 +138,8 @@ def _no_kernel(parts: Parts, others: Sequence[str]) -> FormatError | SpecError:
         )
     said = [claim.release for claim in parts.package_claims("")]
     name = f"linux-image-{said[0] if said else 'RELEASE'}"
-    return FormatError(
-        f"{parts.subject} no kernel: no boot/vmlinuz-* or boot/vmlinux-*",
-        hint=_missing(parts, f"the package of the kernel itself is wanted: {name}"),
-    )
+    hint = _missing(parts, f"the package of the kernel itself is wanted: {name}", also=name)
+    return FormatError(f"{parts.subject} no kernel: no boot/vmlinuz-* or boot/vmlinux-*", hint=hint)
 
 
 def _check_rest(parts: Parts, found: dict[str, tuple[PartFile, KernelImage]]) -> None:
@@ -231,8 +229,11 @@ def _demand_none(parts: Parts, config: KernelConfig) -> None:
         )
 
 
-def _missing(parts: Parts, hint: str) -> str:
-    """Return what to do about a part that is not there."""
+def _missing(parts: Parts, hint: str, *, also: str = "") -> str:
+    """Return what to do about a part that is not there.
+
+    ``also`` names a package that is wanted, if it is not among those given.
+    """
     have = {control.package for control in parts.controls}
     named = [
         name
@@ -241,5 +242,6 @@ def _missing(parts: Parts, hint: str) -> str:
         if name not in have
     ]
     if named:
-        return f"this kernel is in several packages: give {', '.join(dict.fromkeys(named))}, too"
+        wanted = dict.fromkeys([also, *named] if also and also not in have else named)
+        return f"this kernel is in several packages: give {', '.join(wanted)}, too"
     return hint
