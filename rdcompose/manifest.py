@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from rdcompose.compose.inputs import Input
     from rdcompose.compose.own_modules import OwnModule
     from rdcompose.compose.plan import Plan
+    from rdcompose.compose.uki import UkiPlan
 
 SCHEMA: Final = 1
 
@@ -44,6 +45,7 @@ def manifest(
         "timestamp": plan.timestamp,
         "options": dict(plan.options),
         "image": _image(plan.image),
+        "uki": _uki(plan.uki),
         "inputs": [_input(item) for item in plan.inputs],
         "initramfs": {
             "compression": str(plan.compression),
@@ -126,6 +128,13 @@ def _image(image: BootImage) -> dict[str, Any] | None:
         "entry": None if found.entry is None else f"{found.entry:#x}",
         "pvh_entry": None if found.pvh is None else f"{found.pvh:#x}",
     }
+
+
+def _uki(uki: UkiPlan | None) -> dict[str, Any] | None:
+    if uki is None:
+        return None
+    line = uki.parts.cmdline
+    return {"stub": uki.stub, "cmdline": None if line is None else line.decode("ascii")}
 
 
 def _disk(plan: Plan) -> dict[str, Any] | None:

@@ -20,11 +20,12 @@ from rdcompose.formats.compression import compress
 from rdcompose.formats.cpio import write_newc
 from rdcompose.formats.qcow2 import Qcow2Writer
 from rdcompose.formats.squashfs.writer import write_squashfs
+from rdcompose.formats.uki import make_uki
 from rdcompose.manifest import checksum_line, manifest, to_json
 from rdcompose.publish import Publication
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterable, Sequence
+    from collections.abc import Callable, Container, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from rdcompose.compose.plan import DiskPlan, Plan
@@ -115,6 +116,8 @@ def _names(plan: Plan) -> dict[str, str]:
         "initramfs": f"initramfs-{release}",
         "config": f"config-{release}",
     }
+    if plan.uki is not None:
+        names["uki"] = f"{release}.efi"
     if plan.disk is not None:
         names["disk"] = f"modules-{release}.{plan.disk.format.value}"
     return names
@@ -139,7 +142,7 @@ def _earlier(directory: Path, release: str) -> _Earlier:
 
 def _stale(earlier: _Earlier, release: str, outputs: Iterable[Output]) -> set[str]:
     """Names of files that an earlier composition of the release wrote, and this one does not."""
-    known = {f"vmlinuz-{release}", f"vmlinux-{release}"}
+    known = {f"vmlinuz-{release}", f"vmlinux-{release}", f"{release}.efi"}
     known |= {f"modules-{release}.{kind.value}" for kind in DiskFormat}
     known |= {f"initramfs-{release}{suffix}" for suffix in SUFFIXES}
     return known & earlier.files - {output.name for output in outputs}
@@ -167,9 +170,7 @@ def _run(publication: Publication, plan: Plan, threads: int) -> tuple[list[Outpu
     names = _names(plan)
     sizes: dict[str, int] = {}
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="initramfs") as beside:
-        initramfs = beside.submit(
-            _put, publication, names["initramfs"], lambda out: _write_initramfs(out, plan, sizes)
-        )
+        initramfs = beside.submit(_put_initramfs, publication, plan, names, sizes)
         # The longest job runs in this thread, where an interrupt arrives.
         outputs = []
         if plan.disk is not None:
@@ -179,7 +180,7 @@ def _run(publication: Publication, plan: Plan, threads: int) -> tuple[list[Outpu
             )
         outputs.append(_put(publication, names["image"], lambda out: _write(out, plan.image.data)))
         outputs.append(_put(publication, names["config"], lambda out: _write(out, plan.config)))
-        outputs.append(initramfs.result())
+        outputs += initramfs.result()
     return outputs, sizes
 
 
@@ -197,13 +198,23 @@ def _write(out: BinaryIO, data: bytes) -> None:
     out.write(data)
 
 
-def _write_initramfs(out: BinaryIO, plan: Plan, sizes: dict[str, int]) -> None:
+def _put_initramfs(
+    publication: Publication, plan: Plan, names: Mapping[str, str], sizes: dict[str, int]
+) -> list[Output]:
+    """Write the initramfs, and the image that holds it; adds the sizes of its segments."""
     # A plain segment ends at a multiple of 512, and a packed one is the last: the kernel wants
     # plain ones at multiples of four, and nothing may follow what lz4 packed.
-    for segment in plan.segments:
-        data = initramfs_bytes(segment.tree, segment.compression, mtime=plan.timestamp)
-        out.write(data)
-        sizes[segment.name] = len(data)
+    segments = {
+        segment.name: initramfs_bytes(segment.tree, segment.compression, mtime=plan.timestamp)
+        for segment in plan.segments
+    }
+    sizes |= {name: len(data) for name, data in segments.items()}
+    data = b"".join(segments.values())
+    outputs = [_put(publication, names["initramfs"], lambda out: _write(out, data))]
+    if plan.uki is not None:
+        image = make_uki(plan.uki.parts, data)
+        outputs.append(_put(publication, names["uki"], lambda out: _write(out, image)))
+    return outputs
 
 
 def _write_disk(out: BinaryIO, plan: Plan, disk: DiskPlan, threads: int) -> None:

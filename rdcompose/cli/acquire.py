@@ -13,12 +13,12 @@ from rdcompose.archive.together import run_together
 from rdcompose.cli.archive import archive_session
 from rdcompose.cli.kernel_input import KERNEL
 from rdcompose.cli.sources import given_sources, with_origin
+from rdcompose.compose import microcode, uki
 from rdcompose.compose.additions import Additions, resolve_additions
 from rdcompose.compose.contents import ADDED, common_path
 from rdcompose.compose.dependencies import ArchiveSupplier, Dependencies, FixedSupplier
-from rdcompose.compose.filesource import MICROCODE, locked_source, resolve_source
+from rdcompose.compose.filesource import MICROCODE, STUB, locked_source, resolve_source
 from rdcompose.compose.inputs import LOCAL_DIRECTORY, ArchiveOrigin, InputFile, digest, read_file
-from rdcompose.compose.microcode import check_architecture
 from rdcompose.compose.programs import PATHS, ProgramName
 from rdcompose.compose.resolve import architecture_of_name, resolve_kernel, resolve_program
 from rdcompose.compose.template import read_template
@@ -102,8 +102,10 @@ def architecture_asked_for(asked: Asked, lock: Lock | None) -> Architecture:
 def _resolved(
     arguments: argparse.Namespace, asked: Asked, architecture: Architecture, *, shown: bool
 ) -> Acquired:
-    if any(request.role == MICROCODE for request in asked.sources):
-        check_architecture(architecture)
+    roles = {request.role for request in asked.sources}
+    for role, check in ((MICROCODE, microcode.check_architecture), (STUB, uki.check_architecture)):
+        if role in roles:
+            check(architecture)
     packages = [request for request in asked.sources if request.package]
     nothing = not (asked.requests or packages)
     if asked.is_local and nothing and set(asked.programs) == set(ProgramName):

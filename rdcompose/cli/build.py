@@ -19,8 +19,9 @@ from rdcompose.cli.environment import source_date_epoch
 from rdcompose.cli.kernel_input import read_kernel
 from rdcompose.cli.sources import wanted_sources
 from rdcompose.cli.terminal import progress, size_text, table
+from rdcompose.cli.uki import uki_spec
 from rdcompose.compose.addlist import parse_request
-from rdcompose.compose.filesource import FIRMWARE, MICROCODE, MODULE, SYMVERS
+from rdcompose.compose.filesource import FIRMWARE, MICROCODE, MODULE, STUB, SYMVERS
 from rdcompose.compose.lock import Lock, read_lock
 from rdcompose.compose.plan import Plan, make_plan
 from rdcompose.compose.profile import load_profile
@@ -168,6 +169,7 @@ def _spec(
         disk_compress=_codec("--disk-compress", options.get("disk-compress")),
         image=ImageForm(options["image"]),
         emit=_forms(arguments.emit or options.get("emit", "").split()),
+        uki=uki_spec(arguments, options, acquired.of_role(STUB)),
         epoch=epoch,
     )
 
@@ -249,6 +251,8 @@ def _remarks(plan: Plan, kernel: Input) -> dict[str, str]:
         f"initramfs-{plan.release}": _initramfs_remark(plan),
         f"{plan.image.name}-{plan.release}": name,
     }
+    if plan.uki is not None:
+        remarks[f"{plan.release}.efi"] = f"{plan.uki.stub}, kernel and initramfs"
     if disk is not None:
         remarks[f"modules-{plan.release}.{disk.format.value}"] = (
             f"{disk.modules} modules, {disk.compression}"

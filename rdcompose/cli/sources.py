@@ -1,11 +1,20 @@
-"""Sources of microcode, firmware and modules: what is asked for, and the local ones of them."""
+"""Sources of microcode, firmware, modules and stubs: what is asked for, and which are local."""
 
 from __future__ import annotations
 
 import dataclasses
 from typing import TYPE_CHECKING
 
-from rdcompose.compose.filesource import FIRMWARE, MICROCODE, MODULE, SYMVERS, Source, parse_source
+from rdcompose.cli.uki import wanted_stub
+from rdcompose.compose.filesource import (
+    FIRMWARE,
+    MICROCODE,
+    MODULE,
+    STUB,
+    SYMVERS,
+    Source,
+    parse_source,
+)
 from rdcompose.compose.inputs import InputFile, digest, read_file
 from rdcompose.errors import UsageError
 
@@ -42,7 +51,13 @@ def wanted_sources(
         if arguments.firmware_from is not None:
             raise UsageError("--firmware-from has no meaning with --firmware none")
         firmware = []
-    texts = ((MICROCODE, microcode), (FIRMWARE, firmware), (MODULE, modules), (SYMVERS, symvers))
+    texts = (
+        (MICROCODE, microcode),
+        (FIRMWARE, firmware),
+        (MODULE, modules),
+        (SYMVERS, symvers),
+        (STUB, wanted_stub(arguments, options)),
+    )
     return tuple(dict.fromkeys(parse_source(role, text) for role, given in texts for text in given))
 
 

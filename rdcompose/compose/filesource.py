@@ -1,4 +1,4 @@
-"""Where microcode and firmware come from: packages of the archive, and local files.
+"""Where microcode, firmware and the like come from: packages of the archive, and local files.
 
 Debian has most of it in the component ``non-free-firmware``, up to Debian 11 in ``non-free``. Both
 are searched whatever components are configured: who names such a package wants it.
@@ -25,14 +25,16 @@ MICROCODE: Final = "microcode"
 FIRMWARE: Final = "firmware"
 MODULE: Final = "module"
 SYMVERS: Final = "symvers"
+STUB: Final = "uki-stub"
 # Roles of inputs, and the options that name them.
 OPTIONS: Final = {
     MICROCODE: "--microcode",
     FIRMWARE: "--firmware-from",
     MODULE: "--module",
     SYMVERS: "--symvers",
+    STUB: "--uki-stub",
 }
-_SUFFIXES: Final = (".deb", ".ko", ".ko.xz", ".ko.zst", ".ko.gz")
+_SUFFIXES: Final = (".deb", ".stub", ".efi", ".ko", ".ko.xz", ".ko.zst", ".ko.gz")
 _PACKAGE: Final = re.compile(r"[a-z0-9][a-z0-9+.-]+")
 # The second where the first has not got it: then two more indexes are fetched.
 _COMPONENTS: Final = (

@@ -11,9 +11,18 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from rdcompose.archive.addresses import printable
 from rdcompose.archive.paths import stays_below
 from rdcompose.compose.contents import ADDED
-from rdcompose.compose.filesource import FIRMWARE, MICROCODE, MODULE, OPTIONS, SYMVERS, parse_source
+from rdcompose.compose.filesource import (
+    FIRMWARE,
+    MICROCODE,
+    MODULE,
+    OPTIONS,
+    STUB,
+    SYMVERS,
+    parse_source,
+)
 from rdcompose.compose.inputs import ArchiveOrigin, Input, read_file
 from rdcompose.compose.spec import DiskFormat, DiskMode, EmitForm, FirmwareMode, ImageForm
+from rdcompose.compose.uki import check_cmdline
 from rdcompose.errors import SpecError
 from rdcompose.formats.compression import parse_compression
 
@@ -133,13 +142,16 @@ def _check_sources(role: str, text: str) -> None:
 
 _CHECKS: Final[Mapping[str, Callable[[str], object]]] = {
     "profile": _check_profile,
+    "cmdline": check_cmdline,
     "image": ImageForm,
     "emit": lambda text: [EmitForm(word) for word in text.split()],
     "compress": parse_compression,
     "disk": DiskMode,
     "disk-format": DiskFormat,
     "disk-compress": parse_compression,
-    **{role: functools.partial(_check_sources, role) for role in (MICROCODE, MODULE, SYMVERS)},
+    **{
+        role: functools.partial(_check_sources, role) for role in (MICROCODE, MODULE, SYMVERS, STUB)
+    },
     "firmware": FirmwareMode,
     "firmware-from": functools.partial(_check_sources, FIRMWARE),
 }

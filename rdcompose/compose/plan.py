@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from rdcompose.compose.capability import check_init, disk_compression, initramfs_compression
 from rdcompose.compose.features import add_features, feature_inputs, load_features
+from rdcompose.compose.filesource import STUB
 from rdcompose.compose.firmware import add_firmware, load_firmware, module_wishes
 from rdcompose.compose.images import boot_image
 from rdcompose.compose.inputs import Input, digest
@@ -18,6 +19,7 @@ from rdcompose.compose.microcode import load_microcode
 from rdcompose.compose.own_modules import add_own_modules
 from rdcompose.compose.profile import Profile, load_profile
 from rdcompose.compose.spec import Codec, ComposeSpec, DiskFormat, DiskMode, EmitForm, ImageForm
+from rdcompose.compose.uki import UkiPlan, check_cmdline, plan_uki
 from rdcompose.compose.userspace import load_programs, load_userspace
 from rdcompose.kernel.selection import Selection, select
 from rdcompose.kernel.shipped import shipped_notes
@@ -73,7 +75,7 @@ class Plan:
     """Everything that will be written, decided.
 
     ``early`` is what the kernel reads before it can unpack anything, empty where there is none.
-    ``disk`` is ``None`` where there is none; ``timestamp`` is the time of every file
+    ``disk`` and ``uki`` are ``None`` where there is none; ``timestamp`` is the time of every file
     inside the outputs, in seconds since 1970; ``module_paths`` has the path below
     ``lib/modules/R`` of each module by its name; ``added`` are programs that are not static,
     and what they need; ``microcode`` is what ``early`` holds; ``emit`` are forms in which
@@ -84,6 +86,7 @@ class Plan:
     release: str
     architecture: Architecture
     image: BootImage
+    uki: UkiPlan | None
     config: bytes
     early: Tree
     initramfs: Tree
@@ -119,6 +122,7 @@ def make_plan(package: KernelPackage, kernel: Iterable[Input], spec: ComposeSpec
     own = add_own_modules(package, spec.modules, spec.symvers)
     tree = own.package.tree
     image = boot_image(package, spec.image)
+    uki = None if spec.uki is None else plan_uki(package, spec.uki)
     mode = spec.disk if tree.modules else DiskMode.NONE
     compression = initramfs_compression(package.config, spec.compress)
     # Before the selection, which can only say that a module is missing, not why.
@@ -153,6 +157,7 @@ def make_plan(package: KernelPackage, kernel: Iterable[Input], spec: ComposeSpec
         release=package.release,
         architecture=package.architecture,
         image=image,
+        uki=uki,
         config=package.config_text,
         early=microcode.tree,
         initramfs=userspace.tree,
@@ -166,7 +171,9 @@ def make_plan(package: KernelPackage, kernel: Iterable[Input], spec: ComposeSpec
         own_modules=own.modules,
         firmware=pieces,
         emit=spec.emit,
-        options=_options(profile, spec.image, mode, compression, disk) | _words(spec),
+        options=_options(profile, spec.image, mode, compression, disk)
+        | _uki_options(spec)
+        | _words(spec),
         inputs=(
             *kernel,
             *userspace.inputs,
@@ -174,6 +181,7 @@ def make_plan(package: KernelPackage, kernel: Iterable[Input], spec: ComposeSpec
             *microcode.inputs,
             *firmware.inputs,
             *own.inputs,
+            *(uki.inputs if uki is not None else ()),
             *_profile_inputs(profile),
         ),
         notes=(
@@ -233,6 +241,13 @@ def _options(
         options["disk-format"] = disk.format.value
         options["disk-compress"] = str(disk.compression)
     return options
+
+
+def _uki_options(spec: ComposeSpec) -> dict[str, str]:
+    if spec.uki is None:
+        return {}
+    options = {STUB: spec.uki.stub.request.text, "cmdline": check_cmdline(spec.uki.cmdline)}
+    return {name: value for name, value in options.items() if value}
 
 
 def _words(spec: ComposeSpec) -> dict[str, str]:

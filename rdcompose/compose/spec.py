@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from rdcompose.compose.filesource import Source
     from rdcompose.compose.inputs import InputFile
+    from rdcompose.compose.uki import UkiSpec
 
 
 class Codec(NamedTuple):
@@ -95,4 +96,5 @@ class ComposeSpec:
     disk_compress: Codec | None = None
     image: ImageForm = ImageForm.PACKAGE
     emit: tuple[EmitForm, ...] = ()
+    uki: UkiSpec | None = None
     epoch: int | None = None
