@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tests.support.debs import Content
 
 RELEASE: Final = "6.8.0-45-generic"
-EXTRA: Final = ("drivers/scsi/sg", "net/dummy")
+EXTRA: Final = ("net/dummy",)
 
 
 def packages(
