@@ -91,7 +91,8 @@ class Artifact:
 
     ``problem`` says why it could not be read, in whole or at all; what was read of it is
     there nevertheless. At most one of the fields behind it is set, by ``kind``;
-    ``filesystem`` is the name of one that is not read, empty where it is not known.
+    ``filesystem`` is the name of one that is not read, empty where it is not known. Beside
+    ``image`` there are ``exports``, the versions of the kernel's symbols, as far as known.
     """
 
     path: Path
@@ -100,6 +101,7 @@ class Artifact:
     size: int
     problem: str | None = None
     image: KernelImage | None = None
+    exports: Mapping[str, int] = dataclasses.field(default_factory=dict)
     initramfs: Initramfs | None = None
     disk: Disk | None = None
     config: KernelConfig | None = None

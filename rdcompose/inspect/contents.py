@@ -70,6 +70,11 @@ class ModuleFile:
         """The module name, as ``lsmod`` prints it."""
         return modname(self.path)
 
+    @property
+    def depends(self) -> tuple[str, ...]:
+        """The modules whose symbols it uses, as the build of the kernel found them."""
+        return tuple(name for name in (self.elf.value("depends") or "").split(",") if name)
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Program:

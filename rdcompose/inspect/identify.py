@@ -15,6 +15,7 @@ from rdcompose.formats.squashfs.reader import SquashfsImage
 from rdcompose.inspect.artifact import Artifact, ChecksumLine, Checksums, Disk, Kind
 from rdcompose.inspect.contents import examine
 from rdcompose.inspect.initramfs import is_initramfs, read_initramfs
+from rdcompose.inspect.kernel import exported_versions
 from rdcompose.kernel.config import KernelConfig
 from rdcompose.qemu.filesystem import kinds_of_image
 
@@ -117,7 +118,8 @@ def _whole(data: bytes) -> _Facts:
     except (FormatError, UnsupportedError) as error:
         packed = error.message
     try:
-        return Kind.KERNEL, {"image": read_image(data)}
+        image = read_image(data)
+        return Kind.KERNEL, {"image": image, "exports": exported_versions(data, image)}
     except (FormatError, UnsupportedError) as error:
         return Kind.UNKNOWN, {"problem": packed or error.message}
 

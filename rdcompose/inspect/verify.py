@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rdcompose.inspect.artifact import Kind
 from rdcompose.inspect.checks.machine import architectures, check_machine
-from rdcompose.inspect.checks.modules import check_dependencies, check_symbols, check_vermagic
+from rdcompose.inspect.checks.modules import check_dependencies, check_vermagic
 from rdcompose.inspect.checks.programs import check_init, check_links, check_programs
 from rdcompose.inspect.checks.records import check_checksums, check_device_trees, check_manifest
 from rdcompose.inspect.checks.release import check_config, check_readable, check_release
+from rdcompose.inspect.checks.symbols import check_symbols
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

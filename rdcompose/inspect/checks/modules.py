@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
@@ -82,63 +81,6 @@ def _paths(modules: Iterable[ModuleFile]) -> str:
     return some(sorted(module.path for module in modules))
 
 
-@dataclasses.dataclass(slots=True)
-class _Symbol:
-    """The versions of a symbol that are offered, and how often each is asked for."""
-
-    offered: set[int] = dataclasses.field(default_factory=set)
-    wanted: Counter[int] = dataclasses.field(default_factory=Counter)
-
-    @property
-    def right(self) -> set[int]:
-        """What it should be: as offered by a module, else as most modules have it."""
-        return self.offered or {crc for crc, _ in self.wanted.most_common(1)}
-
-
-def check_symbols(group: ArtifactSet) -> Check:
-    """Compare the versions of symbols between all modules, wherever they are.
-
-    Of the kernel's own symbols it is not known which version is right; but every module
-    must want the same one.
-    """
-    modules = group.modules
-    symbols: dict[str, _Symbol] = {}
-    for _, module in modules:
-        for name, crc in module.versions.exports.items():
-            symbols.setdefault(name, _Symbol()).offered.add(crc)
-        for name, crc in module.versions.imports.items():
-            symbols.setdefault(name, _Symbol()).wanted[crc] += 1
-    if not symbols:
-        return Check(name="symbols", summary="no module has symbol versions", done=False)
-    right = {name: symbol.right for name, symbol in symbols.items()}
-    findings: list[Finding] = []
-    wrong = 0
-    for artifact, module in modules:
-        bad = [name for name, crc in module.versions.imports.items() if crc not in right[name]]
-        if bad:
-            wrong += 1
-            if wrong <= _LINES:
-                findings.append(contradiction(_misfit(artifact, module, bad, symbols)))
-    if wrong > _LINES:
-        findings.append(contradiction(f"{count(wrong - _LINES, 'more module')} do not fit either"))
-    summary = f"{count(len(symbols), 'symbol')} in one version each"
-    return Check(name="symbols", summary=summary, findings=tuple(findings))
-
-
-def _misfit(
-    artifact: Artifact, module: ModuleFile, bad: list[str], symbols: dict[str, _Symbol]
-) -> str:
-    first = bad[0]
-    mine = module.versions.imports[first]
-    theirs = min(symbols[first].right)
-    whose = "the module that has it" if symbols[first].offered else "the other modules"
-    return (
-        f"{module.path} in {artifact.name} is of another build: it wants "
-        f"{count(len(bad), 'symbol')} in other versions, {first} with {mine:#010x} where "
-        f"{whose} {'has' if symbols[first].offered else 'have'} {theirs:#010x}"
-    )
-
-
 def check_dependencies(group: ArtifactSet) -> Check:
     """Look whether what modules and indexes name is there."""
     modules = group.modules
@@ -163,7 +105,7 @@ def _named_by_modules(
     late: list[str] = []
     missing: list[tuple[Artifact, ModuleFile, list[str]]] = []
     for artifact, module in modules:
-        needs = {modname(name) for name in _depends(module)}
+        needs = {modname(name) for name in module.depends}
         if needs - known:
             missing.append((artifact, module, sorted(needs - known)))
         elif artifact.kind is Kind.INITRAMFS and needs - early:
@@ -193,10 +135,6 @@ def _missing(
     if len(missing) > _LINES:
         more = count(len(missing) - _LINES, "more module")
         yield contradiction(f"{more} need what is nowhere")
-
-
-def _depends(module: ModuleFile) -> list[str]:
-    return [name for name in (module.elf.value("depends") or "").split(",") if name]
 
 
 def _is(names: list[str]) -> str:

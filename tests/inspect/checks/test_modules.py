@@ -4,13 +4,11 @@ import pytest
 
 from rdcompose.inspect.checks.modules import (
     check_dependencies,
-    check_symbols,
     check_vermagic,
     modules_of,
 )
 from tests.support.artifacts import (
     BLOCK,
-    CRC,
     DUMMY,
     MODULES,
     RING,
@@ -68,49 +66,6 @@ class TestVermagic:
                 f"'SMP preempt mod_unload modversions': {MODULES}/{RING}"
             )
         ]
-
-
-class TestSymbols:
-    def test_sound(self) -> None:
-        check = check_symbols(group())
-        assert (check.findings, check.summary) == ((), "2 symbols in one version each")
-
-    def test_none(self) -> None:
-        assert not check_symbols(group(kernel())).done
-
-    def test_a_symbol_of_another_module(self) -> None:
-        files = {**disk_files(), f"{RELEASE}/{DUMMY}": module(versions={"virtqueue_kick": 8})}
-        assert contradictions(check_symbols(group(kernel(), initramfs(), disk(files)))) == [
-            (
-                f"{RELEASE}/{DUMMY} in {DISK} is of another build: it wants 1 symbol in other "
-                "versions, virtqueue_kick with 0x00000008 where the module that has it has "
-                "0x00000007"
-            )
-        ]
-
-    def test_a_symbol_of_the_kernel_is_as_most_have_it(self) -> None:
-        files = {
-            **disk_files(),
-            f"{RELEASE}/{DUMMY}": module(versions={"module_layout": CRC + 1, "printk": 1}),
-        }
-        [message] = contradictions(check_symbols(group(kernel(), initramfs(), disk(files))))
-        assert message == (
-            f"{RELEASE}/{DUMMY} in {DISK} is of another build: it wants 1 symbol in other "
-            "versions, module_layout with 0x11223345 where the other modules have 0x11223344"
-        )
-
-    def test_many(self) -> None:
-        files: dict[str, Content] = {
-            f"{RELEASE}/kernel/x{n}.ko": module(versions={"virtqueue_kick": 9}) for n in range(8)
-        }
-        messages = contradictions(check_symbols(group(kernel(), initramfs(), disk(files))))
-        assert len(messages) == 6
-        assert messages[-1] == "3 more modules do not fit either"
-
-    def test_modules_of_other_releases_are_not_compared(self) -> None:
-        path = f"lib/modules/{OTHER}/x.ko"
-        both = {**initramfs_files(), path: module(versions={"module_layout": 1})}
-        assert check_symbols(group(kernel(), initramfs(both))).findings == ()
 
 
 class TestDependencies:
