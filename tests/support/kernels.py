@@ -67,6 +67,38 @@ def package(suite: str, architecture: str, name: str) -> Path:
     return found
 
 
+def neighbour(suite: str, architecture: str, flavour: str) -> Path:
+    """Path of another build of the kernel that :func:`package` gives for a flavour.
+
+    It is of the same suite and upstream version, with another release.
+
+    The test is skipped where the mirror has only the one.
+    """
+    own = package(suite, architecture, f"linux-image-{flavour}").name.partition("_")[0]
+    directory = cache_directory() / f"{suite}-{architecture}-neighbours"
+    directory.mkdir(parents=True, exist_ok=True)
+    # The oldest of 6.1: the newest may differ in so little that its modules would load.
+    start = ".".join(own.split(".")[:2]) + "."
+    pattern = re.compile(_file_name(f"linux-image-{flavour}"))
+    with locked(directory / ".lock"):
+        for path in sorted(directory.glob("linux-image-*.deb")):
+            name = path.name.partition("_")[0]
+            if pattern.fullmatch(name) and name.startswith(start) and name != own:
+                return path
+        options = _apt_state(directory, suite, architecture)
+        _update(options)
+        names = run(tool("apt-cache"), *options, "pkgnames", "linux-image-").split()
+        others = sorted(
+            name
+            for name in names
+            if pattern.fullmatch(name) and name.startswith(start) and name != own
+        )
+        if not others:
+            missing(f"the mirror has no other {flavour} of {suite}")
+        _fetch(directory, options, others[0])
+        return next(directory.glob(f"{others[0]}_*.deb"))
+
+
 def unpacked(suite: str, architecture: str, name: str) -> Path:
     """A directory with the content of a package, kept beside its ``.deb``."""
     deb = package(suite, architecture, name)
@@ -134,7 +166,10 @@ def locked(path: Path) -> Iterator[None]:
 def _download(directory: Path, suite: str, architecture: str, name: str) -> None:
     options = _apt_state(directory, suite, architecture)
     _update(options)
-    wanted = _real_name(options, name)
+    _fetch(directory, options, _real_name(options, name))
+
+
+def _fetch(directory: Path, options: list[str], wanted: str) -> None:
     with tempfile.TemporaryDirectory(dir=directory) as scratch:
         run(tool("apt-get"), *options, "-qq", "download", wanted, cwd=scratch, timeout=1800)
         for deb in Path(scratch).glob("*.deb"):
