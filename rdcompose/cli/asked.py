@@ -11,7 +11,7 @@ from rdcompose.compose.inputs import InputFile
 from rdcompose.compose.programs import PATHS, ProgramName
 from rdcompose.compose.resolve import architecture_of_name
 from rdcompose.errors import UsageError
-from rdcompose.kernel.release import architecture_by_name
+from rdcompose.kernel.release import architecture_by_name, check_release
 
 if TYPE_CHECKING:
     import argparse
@@ -61,7 +61,7 @@ def ask(
     """Return what the command line says.
 
     :raises UsageError: it names several kernels, or contradicts itself or the lock.
-    :raises SpecError: an architecture is not known.
+    :raises SpecError: an architecture is not known, or a release is none.
     """
     kernels: list[str] = arguments.kernel
     roots = [Path(kernel) for kernel in kernels if _is_root(kernel)]
@@ -103,6 +103,8 @@ def _programs(arguments: argparse.Namespace) -> dict[ProgramName, InputFile | No
 
 
 def _release(option: str | None, lock: Lock | None) -> str | None:
+    if option is not None:
+        check_release(option)
     if lock is None:
         return option
     if option not in {None, lock.release}:

@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
-from rdcompose.errors import FormatError, ReleaseError, SpecError
+from rdcompose.errors import FormatError, ReleaseError, SpecError, UnsupportedError
 from rdcompose.formats.ikconfig import embedded_config
 from rdcompose.formats.image import read_image
 from rdcompose.kernel.config import KernelConfig
@@ -106,7 +106,7 @@ def _images(parts: Parts) -> dict[str, tuple[PartFile, KernelImage]]:
     found: dict[str, tuple[PartFile, KernelImage]] = {}
     inside: list[str] = []
     for file in parts.images():
-        info = read_image(file.content)
+        info = _read(file)
         release = _release_of(file, info)
         inside.append(release)
         if parts.wanted_release not in {None, release}:
@@ -119,6 +119,13 @@ def _images(parts: Parts) -> dict[str, tuple[PartFile, KernelImage]]:
     if not found:
         raise _no_kernel(parts, [*parts.kernels(), *inside])
     return found
+
+
+def _read(file: PartFile) -> KernelImage:
+    try:
+        return read_image(file.content)
+    except (FormatError, UnsupportedError) as error:
+        raise type(error)(f"the kernel {file.path}: {error.message}", hint=error.hint) from error
 
 
 def _release_of(file: PartFile, info: KernelImage) -> str:
@@ -202,8 +209,8 @@ def _config(parts: Parts, kernel: PartFile, tree: ModuleTree) -> tuple[str, byte
         "(CONFIG_IKCONFIG)",
         hint=_missing(
             parts,
-            "rdcompose reads there what the kernel can unpack, mount and load; where you have it, "
-            "put all files into a directory and give that",
+            "rdcompose reads there what the kernel can unpack, mount and load: put it beside the "
+            "kernel, in a directory with the modules, and give that",
         ),
     )
 

@@ -15,7 +15,7 @@ import os
 import stat
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from rdcompose.errors import FormatError, SpecError
+from rdcompose.errors import FormatError, SpecError, UnsupportedError
 from rdcompose.formats.deb import Kind, Member
 from rdcompose.formats.image import read_image
 from rdcompose.kernel.directory import module_files
@@ -212,7 +212,12 @@ class TreeSource:
 
 def _with_release(image: _Image) -> _Image:
     """Return a kernel with the release that only it itself tells."""
-    release = read_image(image.file.read_bytes()).release
+    data = image.file.read_bytes()
+    try:
+        release = read_image(data).release
+    except (FormatError, UnsupportedError) as error:
+        where = f"the kernel {image.path}"
+        raise type(error)(f"{where}: {error.message}", hint=error.hint) from error
     return image._replace(place=image.place._replace(release=release or ""))
 
 

@@ -110,3 +110,9 @@ def test_release_of_a_package(shop: Shop) -> None:
     assert f"there is {RELEASE}" in message
     out, _ = shop.run("build", "kernel.deb", "--release", RELEASE, "--json")
     assert json.loads(out)["release"] == RELEASE
+
+
+@pytest.mark.parametrize("release", ["", "../x"])
+@pytest.mark.usefixtures("root")
+def test_release_that_is_none(shop: Shop, release: str) -> None:
+    assert f"{release!r} is no kernel release" in shop.error("build", "stage", "--release", release)

@@ -333,7 +333,7 @@ WRONG: dict[str, tuple[bytes, type[RdcomposeError], str]] = {
     "a kernel that is none": (
         kernel_deb({**sample_files(), f"boot/vmlinuz-{RELEASE}": b"\0" * 4096}),
         FormatError,
-        "",
+        f"the kernel boot/vmlinuz-{RELEASE}: no kernel image: it starts with 00 00",
     ),
     "no package": (b"#!/bin/sh\n", FormatError, ""),
     "nothing": (b"", FormatError, ""),

@@ -120,6 +120,13 @@ def test_kernel_that_only_itself_tells_its_release(tmp_path: Path, name: str) ->
         TreeSource(root, OTHER)
 
 
+def test_kernel_that_is_none(tmp_path: Path) -> None:
+    root = fill(tmp_path, name="kernel.img")
+    (root / "boot/kernel.img").write_bytes(b"x")
+    with pytest.raises(FormatError, match=r"the kernel boot/kernel.img: no kernel image"):
+        TreeSource(root)
+
+
 def test_kernel_below_firmware(tmp_path: Path) -> None:
     root = fill(tmp_path, name="kernel8.img")
     (root / "boot/firmware").mkdir()
