@@ -87,7 +87,7 @@ class Checksums:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Artifact:
-    """A file. ``name`` is what messages call it.
+    """A file. ``name`` is what messages call it, ``claimed`` the release that this tells.
 
     ``problem`` says why it could not be read, in whole or at all; what was read of it is
     there nevertheless. At most one of the fields behind it is set, by ``kind``;
@@ -99,6 +99,7 @@ class Artifact:
     name: str
     kind: Kind
     size: int
+    claimed: str | None = None
     problem: str | None = None
     image: KernelImage | None = None
     exports: Mapping[str, int] = dataclasses.field(default_factory=dict)

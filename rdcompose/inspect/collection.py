@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from rdcompose.errors import SpecError
 from rdcompose.inspect.artifact import Artifact, Kind
 from rdcompose.inspect.identify import identify
-from rdcompose.inspect.names import directory_release, is_boot_name, named_release
+from rdcompose.inspect.names import directory_release, is_boot_name, is_spare, named_release
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -92,8 +92,8 @@ class ArtifactSet:
         )
         yield from (release for release, _ in found.most_common())
         for artifact in self.artifacts:
-            if (release := named_release(artifact.name)) is not None:
-                yield release
+            if artifact.claimed is not None:
+                yield artifact.claimed
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -117,7 +117,10 @@ def collect(paths: Sequence[Path], release: str | None = None) -> Collection:
     left_over: list[Artifact] = []
     files = [path for path in paths if not path.is_dir()]
     if files:
-        sets.append(ArtifactSet(None, tuple(_wanted(path) for path in files)))
+        names = Counter(path.name for path in files)
+        # Of two that are called the same, all of the path is needed to tell them apart.
+        shown = [path.name if names[path.name] == 1 else str(path) for path in files]
+        sets.append(ArtifactSet(None, tuple(map(_wanted, files, shown))))
     for path in paths:
         if path.is_dir():
             found, beside = _directory(path)
@@ -142,8 +145,8 @@ def _chosen(sets: Iterable[ArtifactSet], release: str) -> list[ArtifactSet]:
     return chosen
 
 
-def _wanted(path: Path) -> Artifact:
-    artifact = identify(path, path.name)
+def _wanted(path: Path, name: str) -> Artifact:
+    artifact = dataclasses.replace(identify(path, name), claimed=named_release(path.name))
     if artifact.kind not in _BESIDE or is_boot_name(path.name):
         return artifact
     what = artifact.problem or artifact.what
@@ -170,8 +173,9 @@ def _directory(directory: Path) -> tuple[list[ArtifactSet], list[Artifact]]:
 
 
 def _identified(path: Path, name: str) -> Artifact:
+    claimed = release_of_name(name)
     try:
-        return identify(path, name)
+        return dataclasses.replace(identify(path, name), claimed=claimed)
     except SpecError as error:
         if is_boot_name(path.name):
             raise
@@ -181,7 +185,7 @@ def _identified(path: Path, name: str) -> Artifact:
 
 def _is_part(artifact: Artifact) -> bool:
     """Whether something that could not be read is meant to be a part nevertheless."""
-    return artifact.kind is not Kind.PACKAGE and named_release(artifact.name) is not None
+    return artifact.kind is not Kind.PACKAGE and artifact.claimed is not None
 
 
 def _files(directory: Path) -> Iterator[Path]:
@@ -217,23 +221,25 @@ def _device_trees(directory: Path, depth: int) -> Iterator[Path]:
 
 
 def _sets(parts: Sequence[Artifact]) -> Iterator[ArtifactSet]:
-    by_release: dict[str, list[Artifact]] = {}
-    nameless: list[Artifact] = []
-    for artifact in parts:
-        release = release_of_name(artifact.name)
-        if release is not None:
-            by_release.setdefault(release, []).append(artifact)
-        elif artifact.kind is not Kind.CHECKSUMS:
-            nameless.append(artifact)
     sums = [artifact for artifact in parts if artifact.kind is Kind.CHECKSUMS]
+    by_release: dict[str, list[Artifact]] = {}
+    for artifact in parts:
+        if artifact.claimed is not None:
+            by_release.setdefault(artifact.claimed, []).append(artifact)
     rest: list[Artifact] = []
-    for artifact in nameless:
-        release = next(iter(by_release)) if len(by_release) == 1 else _content_release(artifact)
-        by_release.get(release or "", rest).append(artifact)
+    spare: dict[str | None, list[Artifact]] = {}
+    only = next(iter(by_release)) if len(by_release) == 1 else None
+    for artifact in parts:
+        if artifact.claimed is None and artifact.kind is not Kind.CHECKSUMS:
+            inside = ArtifactSet(None, (artifact,)).release
+            kept = is_spare(artifact.name)
+            others = spare.setdefault(inside, []) if kept else rest
+            by_release.get((None if kept else only) or inside or "", others).append(artifact)
     for release in sorted(by_release):
         yield ArtifactSet(release, (*by_release[release], *sums))
     if rest:
         yield ArtifactSet(None, (*rest, *(() if by_release else sums)))
+    yield from (ArtifactSet(None, tuple(files)) for files in spare.values() if files)
 
 
 def release_of_name(name: str) -> str | None:
@@ -241,7 +247,3 @@ def release_of_name(name: str) -> str | None:
     *directories, last = name.split("/")
     found = [named_release(last), *map(directory_release, reversed(directories))]
     return next((release for release in found if release is not None), None)
-
-
-def _content_release(artifact: Artifact) -> str | None:
-    return ArtifactSet(None, (artifact,)).release

@@ -7,10 +7,12 @@ import enum
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable, Iterator
 
 # As many names as fit a line that is still read.
 _SHOWN: Final = 3
+# As many files of one kind as get a line of their own.
+_LINES: Final = 5
 
 
 class Severity(enum.Enum):
@@ -30,12 +32,39 @@ class Finding:
 
 def contradiction(message: str) -> Finding:
     """Return a finding of what cannot be."""
-    return Finding(Severity.CONTRADICTION, message)
+    return Finding(Severity.CONTRADICTION, printable(message))
 
 
 def remark(message: str) -> Finding:
     """Return a finding of what can be."""
-    return Finding(Severity.REMARK, message)
+    return Finding(Severity.REMARK, printable(message))
+
+
+def contradictions(messages: Iterable[str], *, more: str) -> Iterator[Finding]:
+    """Yield the first few as findings, and of how many more the same is to be said.
+
+    ``more`` is what they are: ``modules``.
+    """
+    left = 0
+    for number, message in enumerate(messages):
+        if number < _LINES:
+            yield contradiction(message)
+        else:
+            left += 1
+    if left:
+        yield contradiction(f"the same of {left} more {more}")
+
+
+def printable(text: str) -> str:
+    """Return a text without what a terminal might obey, or UTF-8 cannot hold.
+
+    Names in an archive may be any bytes.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        char if char.isprintable() else char.encode("unicode-escape").decode() for char in text
+    )
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

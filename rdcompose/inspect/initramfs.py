@@ -6,11 +6,12 @@ Documentation/driver-api/early-userspace/buffer-format.rst.
 
 from __future__ import annotations
 
+import io
 import re
 from typing import TYPE_CHECKING, Final
 
 from rdcompose.errors import FormatError, UnsupportedError
-from rdcompose.formats import compression, cpio
+from rdcompose.formats import compression, cpio, decoding, zstd
 from rdcompose.inspect.artifact import Initramfs, SegmentFacts
 from rdcompose.inspect.contents import examine
 
@@ -20,9 +21,17 @@ if TYPE_CHECKING:
     from rdcompose.tree import Entry
 
 # An initramfs of more is none that anybody boots.
-MAX_UNPACKED: Final = 2 << 30
+MAX_UNPACKED: Final = 1 << 30
 _MAGICS: Final = (cpio.MAGIC, cpio.MAGIC_CHECKSUM)
 _ZEROS: Final = re.compile(rb"\0*")
+_LZ4_HEADER: Final = 8
+_STREAMS: Final = {
+    kind.name: kind for kind in (decoding.GZIP, decoding.BZIP2, decoding.LZMA, decoding.XZ)
+}
+_FOREIGN: Final = {
+    b"\x89LZO": "it is packed with lzo, which is not unpacked here",
+    b"\x04\x22\x4d\x18": "it is an lz4 frame, of which the kernel knows only the old form (lz4 -l)",
+}
 _XZ_CHECK_AT: Final = 7
 _XZ_NO_CHECK: Final = 0
 _XZ_CRC32: Final = 1
@@ -31,18 +40,35 @@ _XZ_CRC32: Final = 1
 def is_initramfs(data: bytes) -> bool:
     """Whether an archive starts the data, in the open or as the first thing that is packed.
 
-    :raises FormatError: it is packed, and damaged.
-    :raises UnsupportedError: there is no library to unpack it.
+    :raises FormatError: it is packed, and damaged where it starts.
+    :raises UnsupportedError: it is packed with what is not unpacked here.
     """
     start = _skip_zeros(data, 0)
     if data.startswith(_MAGICS, start):
         return True
     packed = data[start:] if start else data
+    for magic, why in _FOREIGN.items():
+        if packed.startswith(magic):
+            raise UnsupportedError(why)
     row = compression.detect(packed)
     if row is None:
         return False
-    inside = row.decode_first(packed, MAX_UNPACKED)[0]
+    inside = _unpacked_start(row.name, packed)
     return inside.startswith(_MAGICS, _skip_zeros(inside, 0))
+
+
+def _unpacked_start(name: str, packed: bytes) -> bytes:
+    """Unpack no more than is needed to see what it is."""
+    if name == "lz4":
+        # The first block of the frame is a frame, too.
+        size = _LZ4_HEADER + int.from_bytes(packed[4:_LZ4_HEADER], "little")
+        return compression.decompress_first(packed[:size], limit=compression.LZ4_BLOCK)[0]
+    if name == "zstd":
+        source = io.BytesIO(packed)
+        pieces = zstd.decode_frame(source, zstd.read_frame(source, 0, len(packed)))
+    else:
+        pieces = decoding.decode_stream(_STREAMS[name], [packed])
+    return next(pieces, b"")
 
 
 def read_initramfs(data: bytes) -> tuple[Initramfs, str | None]:

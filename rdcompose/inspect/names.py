@@ -29,6 +29,8 @@ _OTHERS: Final = re.compile(
     r"(?:$|[-._0-9])",
     re.IGNORECASE,
 )
+# Of dracut's rescue images, installkernel and editors.
+_SPARE: Final = re.compile(r"[-.](?:rescue|old|bak|backup|orig|save)(?:[-.]|$)|~$")
 
 
 def named_release(name: str) -> str | None:
@@ -47,6 +49,11 @@ def directory_release(name: str) -> str | None:
 def is_boot_name(name: str) -> bool:
     """Whether a file of this name is meant to be a part of what boots."""
     return _OTHERS.match(name) is not None
+
+
+def is_spare(name: str) -> bool:
+    """Whether a file of this name is kept for rescue, and not meant to go with the others."""
+    return _SPARE.search(name) is not None
 
 
 def _stem(name: str) -> str:

@@ -15,6 +15,7 @@ from rdcompose.inspect.checks.programs import check_init, check_links, check_pro
 from rdcompose.inspect.checks.records import check_checksums, check_device_trees, check_manifest
 from rdcompose.inspect.checks.release import check_config, check_readable, check_release
 from rdcompose.inspect.checks.symbols import check_symbols
+from rdcompose.inspect.findings import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -106,13 +107,13 @@ def as_lines(report: Report, *, verbose: bool) -> Iterator[str]:
             for finding in check.findings:
                 yield f"  {_mark(finding):7} {check.name:13} {finding.message}"
     for artifact in report.left_over:
-        yield f"left over: {artifact.name} ({artifact.problem or artifact.what})"
+        yield printable(f"left over: {artifact.name} ({artifact.problem or artifact.what})")
 
 
 def _heading(one: SetReport) -> str:
     names = [row.name for row in one.group.artifacts if row.kind is not Kind.DEVICE_TREE]
     told = ", ".join(part for part in (one.group.release, one.architecture) if part)
-    return f"{told or 'of no release that can be told'}: {', '.join(names)}"
+    return printable(f"{told or 'of no release that can be told'}: {', '.join(names)}")
 
 
 def _mark(finding: Finding) -> str:
@@ -126,7 +127,7 @@ def as_json(report: Report) -> dict[str, Any]:
         "ok": not report.contradictions,
         "sets": [_set(one) for one in report.sets],
         "left_over": [
-            {"name": row.name, "kind": row.kind.value, "why": row.problem or row.what}
+            {"name": printable(row.name), "kind": row.kind.value, "why": row.problem or row.what}
             for row in report.left_over
         ],
     }
@@ -138,7 +139,7 @@ def _set(one: SetReport) -> dict[str, Any]:
         "architecture": one.architecture,
         "ok": not one.contradictions,
         "files": [
-            {"name": row.name, "kind": row.kind.value, "size": row.size}
+            {"name": printable(row.name), "kind": row.kind.value, "size": row.size}
             for row in one.group.artifacts
         ],
         "checks": [

@@ -227,3 +227,31 @@ def test_modules_of_a_set_are_those_of_its_release() -> None:
     assert [module.release for _, module in foreign.modules] == [RELEASE]
     assert len(list(foreign.index("modules.dep"))) == 1
     assert list(foreign.index("modules.softdep")) == []
+
+
+def test_spare_kernels_are_sets_of_their_own(tmp_path: Path) -> None:
+    write_sound(tmp_path)
+    write(
+        tmp_path,
+        {"vmlinuz.old": make_bzimage(OTHER), "vmlinuz-0-rescue-1234": make_bzimage(RELEASE)},
+    )
+    first, second = collect([tmp_path]).sets
+    assert "vmlinuz-0-rescue-1234" in {row.name for row in first.artifacts}
+    assert [row.name for row in second.artifacts] == ["vmlinuz.old"]
+
+
+def test_files_of_one_name_are_told_apart(tmp_path: Path) -> None:
+    data = {"6.9.1/initrd": initramfs_bytes(initramfs_files())}
+    write(tmp_path, data | {"6.9.2/initrd": data["6.9.1/initrd"]})
+    paths = [tmp_path / "6.9.1/initrd", tmp_path / "6.9.2/initrd"]
+    [one] = collect(paths).sets
+    assert [row.name for row in one.artifacts] == list(map(str, paths))
+    # Directories that were named on the way say nothing on the release.
+    assert {row.claimed for row in one.artifacts} == {None}
+
+
+def test_a_filesystem_by_its_name(tmp_path: Path) -> None:
+    write_sound(tmp_path)
+    write(tmp_path, {f"modules-{RELEASE}.ext4": bytes(1080) + b"\x53\xef" + bytes(99)})
+    [one] = collect([tmp_path]).sets
+    assert [row.name for row in one.of(Kind.FILESYSTEM)] == [f"modules-{RELEASE}.ext4"]

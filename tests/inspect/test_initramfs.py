@@ -3,11 +3,12 @@ from __future__ import annotations
 import bz2
 import gzip
 import lzma
+import random
 from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from rdcompose.errors import FormatError
+from rdcompose.errors import FormatError, UnsupportedError
 from rdcompose.formats.compression import compress
 from rdcompose.inspect.initramfs import is_initramfs, read_initramfs
 from tests.support.artifacts import cpio, tree_of
@@ -56,8 +57,22 @@ def test_recognised_by_what_is_packed(name: str) -> None:
 def test_what_is_none() -> None:
     for data in (b"", b"text", bytes(100), b"MZ"):
         assert not is_initramfs(data)
-    with pytest.raises(FormatError, match="cut short"):
-        is_initramfs(gzip.compress(MAIN)[:-20])
+    with pytest.raises(FormatError, match="damaged"):
+        is_initramfs(b"\x1f\x8b\x08\0" + b"\xff" * 99)
+
+
+@pytest.mark.parametrize("name", sorted(PACKERS.keys() - {"none", "zstd", "lz4"}))
+def test_no_more_is_unpacked_than_shows_what_it_is(name: str) -> None:
+    assert is_initramfs(PACKERS[name](MAIN + random.Random(0).randbytes(2 << 20))[:-999])
+
+
+@pytest.mark.parametrize(
+    ("start", "why"),
+    [(b"\x89LZO\0\r\n", "packed with lzo"), (b"\x04\x22\x4d\x18d", r"the old form \(lz4 -l\)")],
+)
+def test_packed_with_what_is_not_unpacked(start: bytes, why: str) -> None:
+    with pytest.raises(UnsupportedError, match=why):
+        is_initramfs(start + bytes(99))
 
 
 def test_only_microcode() -> None:

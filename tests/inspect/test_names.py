@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from rdcompose.inspect.names import directory_release, is_boot_name, named_release
+from rdcompose.inspect.names import directory_release, is_boot_name, is_spare, named_release
 
 DEBIAN = "6.12.57+deb13-cloud-amd64"
 
@@ -60,3 +60,15 @@ def test_names_of_what_boots(name: str) -> None:
 @pytest.mark.parametrize("name", ["README", "root.img", "kernelling.txt", "passwd", "modulesync"])
 def test_other_names(name: str) -> None:
     assert not is_boot_name(name)
+
+
+@pytest.mark.parametrize(
+    "name", ["vmlinuz-0-rescue-0123", "vmlinuz.old", "initrd.img.bak", "vmlinuz~", "a.orig.gz"]
+)
+def test_spare_files(name: str) -> None:
+    assert is_spare(name)
+
+
+@pytest.mark.parametrize("name", ["vmlinuz", "initramfs-linux-fallback.img", "household", "oldest"])
+def test_files_that_are_meant(name: str) -> None:
+    assert not is_spare(name)

@@ -47,7 +47,7 @@ def test_lines() -> None:
         f"{RELEASE}, amd64: vmlinuz-{RELEASE}, initramfs-{RELEASE}, modules-{RELEASE}.qcow2, "
         f"config-{RELEASE}"
     )
-    assert lines[1] == "  ok      files         4 files read whole"
+    assert lines[1] == "  ok      files         4 files can be read"
     assert lines[-1] == "left over: README (it is empty)"
     assert len(lines) == 12
     verbose = list(as_lines(report(), verbose=True))

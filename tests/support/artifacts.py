@@ -14,7 +14,7 @@ from rdcompose.formats.image import read_image
 from rdcompose.formats.qcow2 import Qcow2Writer
 from rdcompose.formats.squashfs.writer import write_squashfs
 from rdcompose.inspect.artifact import Artifact, Disk, Initramfs, Kind, SegmentFacts
-from rdcompose.inspect.collection import ArtifactSet
+from rdcompose.inspect.collection import ArtifactSet, release_of_name
 from rdcompose.inspect.contents import examine
 from rdcompose.kernel.config import KernelConfig
 from rdcompose.tree import Bytes, Directory, File, Symlink, Tree
@@ -205,7 +205,8 @@ def config(text: str = CONFIG, name: str = f"config-{RELEASE}") -> Artifact:
 
 def artifact(name: str, kind: Kind, **fields: Any) -> Artifact:
     """Return an artifact that is no file."""
-    return Artifact(path=Path(name), name=name, kind=kind, size=1, **fields)
+    claimed = release_of_name(name)
+    return Artifact(path=Path(name), name=name, kind=kind, size=1, claimed=claimed, **fields)
 
 
 def group(*artifacts: Artifact, named: str | None = None) -> ArtifactSet:

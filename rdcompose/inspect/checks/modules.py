@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from rdcompose.inspect.artifact import Kind
-from rdcompose.inspect.findings import Check, Finding, contradiction, count, remark, some
+from rdcompose.inspect.findings import (
+    Check,
+    Finding,
+    contradiction,
+    contradictions,
+    count,
+    remark,
+    some,
+)
 from rdcompose.kernel.module import modname
 from rdcompose.kernel.moduletree import plain_module_path
 
@@ -16,9 +24,6 @@ if TYPE_CHECKING:
     from rdcompose.inspect.artifact import Artifact
     from rdcompose.inspect.collection import ArtifactSet
     from rdcompose.inspect.contents import Contents, ModuleFile
-
-# As many modules as get a line of their own.
-_LINES: Final = 5
 
 
 def check_vermagic(group: ArtifactSet) -> Check:
@@ -128,13 +133,11 @@ def _missing(
             f"{some(needed)}, which may be in an initramfs that was not given"
         )
         return
-    for artifact, module, names in missing[:_LINES]:
-        yield contradiction(
-            f"{module.path} in {artifact.name} needs {some(names)}, which {_is(names)} nowhere"
-        )
-    if len(missing) > _LINES:
-        more = count(len(missing) - _LINES, "more module")
-        yield contradiction(f"{more} need what is nowhere")
+    messages = (
+        f"{module.path} in {artifact.name} needs {some(names)}, which {_is(names)} nowhere"
+        for artifact, module, names in missing
+    )
+    yield from contradictions(messages, more="modules")
 
 
 def _is(names: list[str]) -> str:

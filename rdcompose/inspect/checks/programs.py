@@ -7,13 +7,22 @@ from typing import TYPE_CHECKING, Final
 
 from rdcompose.formats.executable import is_elf
 from rdcompose.inspect.artifact import Kind
-from rdcompose.inspect.findings import Check, Finding, contradiction, count, remark, some
+from rdcompose.inspect.findings import (
+    Check,
+    Finding,
+    contradiction,
+    contradictions,
+    count,
+    remark,
+    some,
+)
 from rdcompose.inspect.paths import follow, resolve
 from rdcompose.tree import File, Symlink
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from rdcompose.formats.executable import Executable
     from rdcompose.inspect.artifact import Artifact
     from rdcompose.inspect.collection import ArtifactSet
     from rdcompose.inspect.contents import Contents
@@ -103,24 +112,28 @@ def _linked(artifact: Artifact, contents: Contents) -> Iterator[Finding]:
         for entry in tree
         if isinstance(entry, File) or isinstance(follow(tree, entry.path), File)
     }
+    programs: list[str] = []
     for program in contents.programs:
-        elf, where = program.elf, f"{program.path} in {artifact.name}"
-        if elf.interpreter is not None and follow(tree, elf.interpreter) is None:
-            yield contradiction(f"{where} needs {elf.interpreter}, which is not there")
-            continue
-        missing = [
-            name
-            for name in elf.needed
-            if not (follow(tree, name) if "/" in name else name in names)
-        ]
+        missing = _missing(tree, program.elf, names)
         if missing:
-            what = f"{where} needs {some(missing)}, which {_verb(missing)} not there"
-            # Others may load a library only if they find all of it.
-            yield contradiction(what) if elf.interpreter is not None else remark(what)
+            what = f"{program.path} in {artifact.name} needs {some(missing)}"
+            what += f", which {'is' if len(missing) == 1 else 'are'} not there"
+            if program.elf.interpreter is not None:
+                programs.append(what)
+            else:
+                # Whoever may load a library may look first whether all of it is there.
+                yield remark(what)
+    yield from contradictions(programs, more="programs")
 
 
-def _verb(names: list[str]) -> str:
-    return "is" if len(names) == 1 else "are"
+def _missing(tree: Tree, elf: Executable, names: set[str]) -> list[str]:
+    if elf.interpreter is not None and follow(tree, elf.interpreter) is None:
+        return [elf.interpreter]
+    return [
+        name
+        for name in elf.needed
+        if (follow(tree, name) is None if "/" in name else name not in names)
+    ]
 
 
 def check_links(group: ArtifactSet) -> Check:

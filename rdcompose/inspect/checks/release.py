@@ -7,8 +7,15 @@ from typing import TYPE_CHECKING
 from rdcompose.errors import SpecError
 from rdcompose.inspect.artifact import Artifact, Kind
 from rdcompose.inspect.checks.machine import architectures
-from rdcompose.inspect.collection import release_of_name
-from rdcompose.inspect.findings import Check, Finding, contradiction, count, remark, some
+from rdcompose.inspect.findings import (
+    Check,
+    Finding,
+    contradiction,
+    contradictions,
+    count,
+    remark,
+    some,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -24,25 +31,24 @@ def check_readable(group: ArtifactSet) -> Check:
     for artifact in group.artifacts:
         if artifact.problem is not None:
             findings.append(contradiction(f"{artifact.name} cannot be read: {artifact.problem}"))
+        elif artifact.kind is Kind.FILESYSTEM:
+            findings.append(remark(f"{artifact.name} was not looked into: {artifact.what}"))
         findings += _of_segments(artifact)
-        if artifact.contents is None:
-            continue
-        findings += [
-            contradiction(f"{damage.path} in {artifact.name} is damaged: {damage.why}")
-            for damage in artifact.contents.damaged
-        ]
-        lost = artifact.contents.lost
-        if lost:
-            findings.append(
-                contradiction(
-                    f"the kernel leaves out {count(len(lost), 'file')} of {artifact.name}, because "
-                    f"{lost[0].why}: {some([damage.path for damage in lost])}"
-                )
-            )
-    number = len(group.artifacts)
-    return Check(
-        name="files", summary=f"{count(number, 'file')} read whole", findings=tuple(findings)
-    )
+        if artifact.contents is not None:
+            findings += _inside_of(artifact.name, artifact.contents)
+    summary = f"{count(len(group.artifacts), 'file')} can be read"
+    return Check(name="files", summary=summary, findings=tuple(findings))
+
+
+def _inside_of(name: str, contents: Contents) -> Iterator[Finding]:
+    damaged = (f"{row.path} in {name} is damaged: {row.why}" for row in contents.damaged)
+    yield from contradictions(damaged, more="files")
+    lost = contents.lost
+    if lost:
+        yield contradiction(
+            f"the kernel leaves out {count(len(lost), 'file')} of {name}, because "
+            f"{lost[0].why}: {some([row.path for row in lost])}"
+        )
 
 
 def _of_segments(artifact: Artifact) -> Iterator[Finding]:
@@ -81,9 +87,8 @@ def _inside(group: ArtifactSet) -> Iterator[tuple[str, str]]:
 
 def _names(group: ArtifactSet) -> Iterator[tuple[str, str]]:
     for artifact in group.artifacts:
-        said = release_of_name(artifact.name)
-        if said is not None:
-            yield f"the {artifact.kind.value} {artifact.name}, by its name,", said
+        if artifact.claimed is not None:
+            yield f"the {artifact.kind.value} {artifact.name}, by its name,", artifact.claimed
 
 
 def _differing(claims: Iterable[tuple[str, str]], release: str, first: str) -> Iterator[Finding]:

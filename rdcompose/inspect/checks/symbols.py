@@ -7,7 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from rdcompose.inspect.artifact import Kind
-from rdcompose.inspect.findings import Check, Finding, contradiction, count, some
+from rdcompose.inspect.findings import Check, contradictions, count, some
 from rdcompose.kernel.module import modname
 
 if TYPE_CHECKING:
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     _Modules = Iterable[tuple[Artifact, ModuleFile]]
 
-# As many modules as get a line of their own.
-_LINES: Final = 5
 # Kernels years apart have a fifth of their symbols in the same versions; what was taken for a
 # table of symbols and is none has no more than chance.
 _TRUSTED: Final = 1 / 16
@@ -53,19 +51,15 @@ def check_symbols(group: ArtifactSet) -> Check:
         return Check(name="symbols", summary="no module has symbol versions", done=False)
     kernel = _trusted(group, symbols)
     truth = {name: _truth(name, symbol, kernel) for name, symbol in symbols.items()}
-    findings: list[Finding] = []
-    wrong = 0
-    for artifact, module in modules:
-        message = _misfit(module, truth) or _unknown(group, module, truth, kernel)
-        if message:
-            wrong += 1
-            if wrong <= _LINES:
-                findings.append(contradiction(f"{module.path} in {artifact.name} {message}"))
-    if wrong > _LINES:
-        findings.append(contradiction(f"{count(wrong - _LINES, 'more module')} do not fit either"))
+    reasons = (
+        (artifact, module, _misfit(module, truth) or _unknown(group, module, truth, kernel))
+        for artifact, module in modules
+    )
+    wrong = (f"{row.path} in {where.name} {reason}" for where, row, reason in reasons if reason)
+    findings = tuple(contradictions(wrong, more="modules"))
     whose = "of the kernel and of modules" if kernel else "of modules"
     summary = f"{count(len(symbols), 'symbol')} {whose} in one version each"
-    return Check(name="symbols", summary=summary, findings=tuple(findings))
+    return Check(name="symbols", summary=summary, findings=findings)
 
 
 def _collected(modules: _Modules) -> dict[str, _Symbol]:

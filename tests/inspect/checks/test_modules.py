@@ -89,7 +89,7 @@ class TestDependencies:
         }
         check = check_dependencies(group(kernel(), initramfs(), disk(files)))
         assert len(check.contradictions) == 6
-        assert contradictions(check)[-1] == "2 more modules need what is nowhere"
+        assert contradictions(check)[-1] == "the same of 2 more modules"
 
     def test_built_in_ones_are_there(self) -> None:
         wrong = early(block=module(depends="ext4"))

@@ -37,12 +37,20 @@ def foreign_initramfs(name: str = "initrd") -> Artifact:
 class TestReadable:
     def test_sound(self) -> None:
         check = check_readable(group())
-        assert (check.findings, check.summary) == ((), "4 files read whole")
+        assert (check.findings, check.summary) == ((), "4 files can be read")
 
     def test_a_file_that_cannot_be_read(self) -> None:
         broken = artifact("vmlinuz", Kind.UNKNOWN, problem="the x86 bzImage is cut")
         assert contradictions(check_readable(group(broken))) == [
             "vmlinuz cannot be read: the x86 bzImage is cut"
+        ]
+
+    def test_a_filesystem_that_is_not_read(self) -> None:
+        ext4 = artifact("disk", Kind.FILESYSTEM, filesystem="ext4")
+        check = check_readable(group(ext4))
+        assert not check.contradictions
+        assert remarks(check) == [
+            "disk was not looked into: it holds an ext4 filesystem, which is not read"
         ]
 
     def test_damage_inside(self) -> None:
