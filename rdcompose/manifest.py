@@ -76,6 +76,7 @@ def manifest(
                 for row in plan.added
             ],
         },
+        "taints": dataclasses.asdict(plan.taints),
         "own_modules": [_own_module(plan, row) for row in plan.own_modules],
         "disk": _disk(plan),
         "notes": list(plan.notes),

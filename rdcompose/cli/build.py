@@ -209,6 +209,7 @@ def _summary(result: Result, directory: Path) -> dict[str, object]:
         "architecture": manifest["architecture"],
         "initramfs_modules": len(manifest["initramfs"]["modules"]),
         "disk_modules": disk["modules"] if disk else 0,
+        "own_modules": manifest["own_modules"],
         "notes": manifest["notes"],
         "files": files,
     }
@@ -235,7 +236,15 @@ def _report(
         (output.name, size_text(output.size), remarks.get(output.name, ""))
         for output in outputs.values()
     ]
+    directories = (result.manifest["initramfs"]["directory"] for result in results)
+    rows += [
+        (f"{found['name']}/", "", "what the initramfs holds")
+        for found in directories
+        if found is not None
+    ]
     print(table(rows))
+    for row in (row for result in results for row in result.manifest["own_modules"]):
+        print(f"{row['path']}, your own: {' and '.join(row['in'])}")
     what = ", ".join(f"{plan.architecture.name} kernel {plan.release}" for plan in plans)
     count = sum(len(plan.notes) for plan in plans)
     notes = f", {count} notes (shown by -v)" if count else ""

@@ -16,8 +16,9 @@ from rdcompose.formats import ar
 from rdcompose.formats.compression import decompress, detect
 from rdcompose.formats.deb import Deb
 from rdcompose.formats.symvers import parse_symvers
-from rdcompose.kernel.outoftree import GPL_COMPATIBLE, check_out_of_tree
+from rdcompose.kernel.outoftree import check_out_of_tree
 from rdcompose.kernel.symbols import kernel_symbols
+from rdcompose.kernel.taints import letters
 from rdcompose.tree import encode_name
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
     from rdcompose.compose.filesource import Source
     from rdcompose.formats.symvers import SymbolVersion
-    from rdcompose.kernel.config import KernelConfig
     from rdcompose.kernel.module import Module
     from rdcompose.kernel.package import KernelPackage
 
@@ -102,7 +102,7 @@ def add_own_modules(
             name=module.name,
             path=module.path,
             replaces=own.get(module.name, ""),
-            taints=_taints(module, package.config),
+            taints=letters(module.elf, package.config),
         )
         for module in sorted(modules, key=lambda module: module.name)
     )
@@ -135,17 +135,6 @@ def _with(package: KernelPackage, modules: Sequence[Module]) -> KernelPackage:
     kept = [module for module in tree.modules if module.path not in paths]
     every = sorted((*kept, *modules), key=lambda module: encode_name(module.path))
     return dataclasses.replace(package, tree=dataclasses.replace(tree, modules=tuple(every)))
-
-
-def _taints(module: Module, config: KernelConfig) -> str:
-    elf = module.elf
-    marks = {
-        "P": (elf.value("license") or "") not in GPL_COMPATIBLE,
-        "C": elf.value("staging") is not None,
-        "O": elf.value("intree") is None,
-        "E": config.builtin("MODULE_SIG") and not elf.signed,
-    }
-    return "".join(letter for letter, marked in marks.items() if marked)
 
 
 def _read_symvers(source: Source, release: str) -> tuple[Mapping[str, SymbolVersion], Input]:

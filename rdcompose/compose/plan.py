@@ -23,6 +23,7 @@ from rdcompose.compose.uki import UkiPlan, check_cmdline, plan_uki
 from rdcompose.compose.userspace import load_programs, load_userspace
 from rdcompose.kernel.selection import Selection, select
 from rdcompose.kernel.shipped import shipped_notes
+from rdcompose.kernel.taints import taints_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from rdcompose.kernel.moduletree import ModuleTree
     from rdcompose.kernel.package import KernelPackage
     from rdcompose.kernel.release import Architecture
+    from rdcompose.kernel.taints import Taints
     from rdcompose.tree import Tree
 
 # What the init script needs to lay the modules disk into the root (docs/boot.md).
@@ -80,7 +82,7 @@ class Plan:
     ``lib/modules/R`` of each module by its name; ``added`` are programs that are not static,
     and what they need; ``microcode`` is what ``early`` holds; ``emit`` are forms in which
     ``initramfs`` is written, too; ``own_modules`` are the
-    user's own, among the others.
+    user's own, among the others; ``taints`` is about all modules.
     """
 
     release: str
@@ -98,6 +100,7 @@ class Plan:
     microcode: tuple[Blob, ...]
     own_modules: tuple[OwnModule, ...]
     firmware: tuple[Piece, ...]
+    taints: Taints
     emit: tuple[EmitForm, ...]
     timestamp: int
     options: Mapping[str, str]
@@ -170,6 +173,7 @@ def make_plan(package: KernelPackage, kernel: Iterable[Input], spec: ComposeSpec
         microcode=microcode.blobs,
         own_modules=own.modules,
         firmware=pieces,
+        taints=taints_of(depmod.modules.values()),
         emit=spec.emit,
         options=_options(profile, spec.image, mode, compression, disk)
         | _uki_options(spec)

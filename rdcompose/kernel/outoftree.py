@@ -17,6 +17,7 @@ from rdcompose.errors import ReleaseError
 from rdcompose.kernel.module import modname
 from rdcompose.kernel.release import machine_name
 from rdcompose.kernel.symbols import module_versions, shown
+from rdcompose.kernel.taints import GPL_COMPATIBLE
 from rdcompose.kernel.vermagic import differences
 
 if TYPE_CHECKING:
@@ -27,12 +28,6 @@ if TYPE_CHECKING:
     from rdcompose.kernel.package import KernelPackage
     from rdcompose.kernel.symbols import KernelSymbols
 
-GPL_COMPATIBLE: Final = frozenset(
-    {
-        "GPL", "GPL v2", "GPL and additional rights", "Dual BSD/GPL", "Dual MIT/GPL",
-        "Dual MPL/GPL",
-    }
-)  # fmt: skip
 _BY_NAME: Final = "module:"
 _SHOWN: Final = 3
 

@@ -421,6 +421,7 @@ def test_json(shop: Workshop) -> None:
         "architecture": "amd64",
         "initramfs_modules": 4,
         "disk_modules": 1,
+        "own_modules": [],
         "notes": [],
     }
     assert {item["name"] for item in files} == NAMES

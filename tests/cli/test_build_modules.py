@@ -57,6 +57,20 @@ def test_on_the_disk_and_in_its_indexes(shop: Workshop) -> None:
     ]
 
 
+def test_what_is_said_of_it(shop: Workshop) -> None:
+    shop.build("--module", str(shop.write("good.ko", GOOD)))
+    assert "updates/good.ko, your own: disk\n" in shop.capsys.readouterr().out
+    shop.build("--json")
+    assert json.loads(shop.capsys.readouterr().out)["own_modules"] == []
+    taints = {
+        "signed": False,
+        "out_of_tree": ["overlay", "squashfs"],
+        "staging": [],
+        "unsigned": [],
+    }
+    assert shop.manifest()["taints"] == taints
+
+
 def test_in_the_initramfs_where_the_list_names_it(shop: Workshop) -> None:
     shop.write("lists/modules.ramfs", b"user\ngood\n")
     shop.build("--module", str(shop.write("good.ko", GOOD)))
