@@ -79,7 +79,7 @@ def _add_firmware_options(group: argparse._ArgumentGroup) -> None:
         "--firmware",
         choices=("none", "listed", "auto"),
         help="firmware: none, what the profile lists, or that and what the modules in the "
-        "initramfs name (default: auto with --firmware-from, else listed if the profile lists any)",
+        "initramfs name (default: auto if there is any source, else none)",
     )
     group.add_argument(
         "--firmware-from",

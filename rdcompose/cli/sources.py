@@ -16,6 +16,7 @@ from rdcompose.compose.filesource import (
     parse_source,
 )
 from rdcompose.compose.inputs import InputFile, digest, read_file
+from rdcompose.compose.profile import load_profile
 from rdcompose.errors import UsageError
 
 if TYPE_CHECKING:
@@ -58,7 +59,14 @@ def wanted_sources(
         (SYMVERS, symvers),
         (STUB, wanted_stub(arguments, options)),
     )
-    return tuple(dict.fromkeys(parse_source(role, text) for role, given in texts for text in given))
+    requests = [parse_source(role, text) for role, given in texts for text in given]
+    if options.get("firmware") != _NONE:
+        requests += load_profile(options["profile"]).sources
+    # What both name counts as named by the options.
+    distinct: dict[object, SourceRequest] = {}
+    for request in requests:
+        distinct.setdefault((request.role, request.package or request.path), request)
+    return tuple(distinct.values())
 
 
 def _texts(given: list[str] | None, options: Mapping[str, str], name: str) -> list[str]:

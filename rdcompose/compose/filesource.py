@@ -47,16 +47,17 @@ class SourceRequest(NamedTuple):
     """One source: a ``package``, or else the ``path`` of a file or directory.
 
     ``text`` is what was asked for without directories of this machine, as messages and the
-    manifest have it.
+    manifest have it; ``where`` says in which line of a list it stands, or is empty.
     """
 
     role: str
     text: str
     package: str
     path: Path | None
+    where: str = ""
 
     def __str__(self) -> str:
-        return f"{OPTIONS[self.role]} {self.text}"
+        return f"{self.where}: {self.text}" if self.where else f"{OPTIONS[self.role]} {self.text}"
 
 
 class Source(NamedTuple):
@@ -66,23 +67,27 @@ class Source(NamedTuple):
     file: InputFile
 
 
-def parse_source(role: str, text: str) -> SourceRequest:
+def parse_source(
+    role: str, text: str, *, base: Path | None = None, where: str = ""
+) -> SourceRequest:
     """Parse the value of an option: what holds a slash, ends as a file does or is one is a file.
+
+    In a list, whose line is ``where``, relative paths start at ``base``.
 
     :raises SpecError: it is neither a path nor the name of a package.
     """
-    option = OPTIONS[role]
+    start = f"{where}:" if where else OPTIONS[role]
     if text.split() != [text]:
-        raise SpecError(f"{option} {text!r} has blanks in it")
-    path = Path(text)
-    if "/" in text or text.endswith(_SUFFIXES) or path.is_file():
-        return SourceRequest(role, f"./{name_of(path)}", "", path)
+        raise SpecError(f"{start} {text!r} has blanks in it")
+    path = Path(text) if base is None else base / text
+    if "/" in text or text.endswith(_SUFFIXES) or (base is None and path.is_file()):
+        return SourceRequest(role, f"./{name_of(path)}", "", path, where)
     if _PACKAGE.fullmatch(text) is None:
         raise SpecError(
-            f"{option} {text!r} is no name of a package",
+            f"{start} {text!r} is no name of a package",
             hint="a file or directory is named by its path: ./FILE",
         )
-    return SourceRequest(role, text, text, None)
+    return SourceRequest(role, text, text, None, where)
 
 
 def name_of(path: Path) -> str:

@@ -114,8 +114,7 @@ def _mode(
     mode: FirmwareMode | None, sources: Sequence[Source], listed: Sequence[ListEntry]
 ) -> FirmwareMode:
     if mode is None:
-        mode = FirmwareMode.LISTED if listed else FirmwareMode.NONE
-        mode = FirmwareMode.AUTO if sources else mode
+        mode = FirmwareMode.AUTO if sources or listed else FirmwareMode.NONE
     if mode is not FirmwareMode.NONE and not sources:
         what = "the profile lists firmware" if listed else f"--firmware {mode} wants firmware"
         raise SpecError(

@@ -264,7 +264,9 @@ def _words(spec: ComposeSpec) -> dict[str, str]:
         "symvers": [source.request.text for source in spec.symvers],
         "emit": spec.emit,
         "firmware": [] if spec.firmware is None else [spec.firmware.value],
-        "firmware-from": [source.request.text for source in spec.firmware_sources],
+        "firmware-from": [
+            source.request.text for source in spec.firmware_sources if not source.request.where
+        ],
     }
     return {name: " ".join(given) for name, given in words.items() if given}
 

@@ -20,27 +20,29 @@ from typing import TYPE_CHECKING, Final
 
 from rdcompose.compose.addlist import parse_add_list
 from rdcompose.compose.features import parse_names
+from rdcompose.compose.filesource import FIRMWARE, parse_source
 from rdcompose.errors import SpecError
 from rdcompose.kernel.modlist import (
     MAX_LIST_SIZE,
     Include,
+    ListEntry,
     parse_autoload,
     parse_firmware,
     parse_modules,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from rdcompose.compose.addlist import Request
-    from rdcompose.kernel.modlist import Line, ListEntry
+    from rdcompose.compose.filesource import SourceRequest
+    from rdcompose.kernel.modlist import Line, Origin
 
 DEFAULT: Final = "minivm"
 RAMFS: Final = "modules.ramfs"
 AUTOLOAD: Final = "modules.autoload"
 ADD: Final = "add"
 FEATURES: Final = "features"
-FIRMWARE: Final = "firmware"
 README: Final = "README"
 
 _PACKAGE: Final = Path(__file__).resolve().parent.parent
@@ -63,7 +65,10 @@ class ListFile:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
-    """The lists of a profile with its includes resolved, in the order that counts."""
+    """The lists of a profile with its includes resolved, in the order that counts.
+
+    ``sources`` are those of firmware.
+    """
 
     name: str
     description: str
@@ -72,6 +77,7 @@ class Profile:
     additions: tuple[Request, ...]
     features: tuple[str, ...]
     firmware: tuple[ListEntry, ...]
+    sources: tuple[SourceRequest, ...]
     files: tuple[ListFile, ...]
 
 
@@ -98,6 +104,7 @@ def load_profile(wanted: str, places: Sequence[Path] = PLACES) -> Profile:
         additions=tuple(reading.additions),
         features=tuple(reading.features),
         firmware=tuple(reading.firmware),
+        sources=tuple(reading.sources),
         files=tuple(reading.files),
     )
 
@@ -111,6 +118,7 @@ class _Reading:
         self.additions: list[Request] = []
         self.features: list[str] = []
         self.firmware: list[ListEntry] = []
+        self.sources: list[SourceRequest] = []
         self.files: list[ListFile] = []
         self._places = places
         self._open: list[Path] = []
@@ -135,9 +143,17 @@ class _Reading:
             self.features += parse_names(self._read(folder, FEATURES))
         if os.path.lexists(folder / FIRMWARE):
             data = self._read(folder, FIRMWARE)
-            self.firmware += parse_firmware(data, file=_label(folder, FIRMWARE))
+            self._add_firmware(parse_firmware(data, file=_label(folder, FIRMWARE)), folder)
         self._open.pop()
         self._done.add(real)
+
+    def _add_firmware(self, items: Iterable[ListEntry | Origin], folder: Path) -> None:
+        for item in items:
+            if isinstance(item, ListEntry):
+                self.firmware.append(item)
+            else:
+                where = str(item.line)
+                self.sources.append(parse_source(FIRMWARE, item.source, base=folder, where=where))
 
     def _include(self, include: Include, folder: Path) -> None:
         other = _find(include.profile, self._places, base=folder, line=include.line)

@@ -72,8 +72,8 @@ class ComposeSpec:
     ``profile`` is a name or a directory; ``features`` are those of the init script that the
     profile does not name; ``template`` is ``None`` for the built-in one;
     ``busybox`` and ``e2fsck`` are ``None`` for none; ``additions`` are what else is to go in, with
-    all that it needs; ``microcode`` is for the early segment; ``firmware`` is ``None`` for what
-    the sources and the profile say; ``modules`` are the user's own, and ``symvers`` at most one
+    all that it needs; ``microcode`` is for the early segment; ``firmware`` is ``None`` for
+    automatic where there is a source; ``modules`` are the user's own, and ``symvers`` at most one
     file to check them by; ``emit`` are more forms of the initramfs; a compression is ``None``
     for the best that the kernel takes. ``epoch`` is the time of everything written, in seconds
     since 1970, or ``None`` for the newest time in the kernel package.

@@ -30,6 +30,7 @@ _SHOWN: Final = 5
 _COMMENT: Final = re.compile(r"(?:^|(?<=\s))#.*")
 _LINE_END: Final = re.compile(r"\r\n|\n|\r")
 _INCLUDE: Final = "@include"
+_FROM: Final = "@from"
 _GLOB: Final = re.compile(r"[*?\[\]]")
 
 
@@ -68,6 +69,14 @@ class Include:
     profile: str
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Origin:
+    """The line ``@from SOURCE`` of a list of firmware: a package, or the path of a source."""
+
+    line: Line
+    source: str
+
+
 def parse_modules(data: bytes, *, file: str) -> tuple[ListEntry | Include, ...]:
     """Parse a ``modules.ramfs``; ``file`` is its name in messages.
 
@@ -103,16 +112,20 @@ def parse_autoload(data: bytes, *, file: str) -> tuple[ListEntry, ...]:
     return tuple(found)
 
 
-def parse_firmware(data: bytes, *, file: str) -> tuple[ListEntry, ...]:
+def parse_firmware(data: bytes, *, file: str) -> tuple[ListEntry | Origin, ...]:
     """Parse a list of firmware; the patterns are paths or globs below ``/lib/firmware``.
 
     :raises SpecError: as for :func:`parse_modules`.
     """
     problems: list[str] = []
-    found: list[ListEntry] = []
+    found: list[ListEntry | Origin] = []
     for number, text in _lines(data, file):
         if text.startswith("@"):
-            problems.append(f"{file}:{number}: {text!r} is for modules.ramfs only")
+            word, *rest = text.split(maxsplit=1)
+            if word == _FROM and rest:
+                found.append(Origin(Line(file, number, text), rest[0]))
+            else:
+                problems.append(f"{file}:{number}: {text!r} is no directive ({_FROM} PACKAGE is)")
         else:
             found.extend(_entries(text, file, number, _firmware_pattern, problems))
     raise_problems(problems)

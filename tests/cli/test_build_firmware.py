@@ -149,6 +149,38 @@ def test_directory_and_list(stocked: Shop) -> None:
     assert initramfs(stocked) == {}
 
 
+def test_profile_with_sources(stocked: Shop) -> None:
+    own = stocked.path / "lists/blobs/nic"
+    own.mkdir(parents=True)
+    (own / "own.fw").write_bytes(b"own")
+    (stocked.path / "lists/firmware").write_text("nic/own.fw\n@from ./blobs\n@from firmware-nic\n")
+    stocked.run(*arguments("-o", "first"))
+    lock = f"first/manifest-{RELEASE}.json"
+    stocked.run(*arguments("--locked", lock))
+    assert same(stocked)
+    assert set(initramfs(stocked)) == {
+        "lib/firmware/nic/a-1.fw",
+        "lib/firmware/nic/a.fw",
+        "lib/firmware/nic/own.fw",
+    }
+    assert "firmware-from" not in stocked.manifest(RELEASE)["options"]
+    # What the options name comes first, and nothing twice.
+    stocked.run(*arguments("--firmware-from", "firmware-nic", "--firmware", "listed"))
+    manifest = stocked.manifest(RELEASE)
+    rows = [row.get("package") for row in manifest["inputs"] if row["role"] == "firmware"]
+    assert rows == ["firmware-nic", None]
+    assert set(initramfs(stocked)) == {"lib/firmware/nic/own.fw"}
+    stocked.run(*arguments("--firmware", "none"))
+    assert initramfs(stocked) == {}
+    (stocked.path / "lists/firmware").write_text("@from Nic\n")
+    shutil.rmtree(stocked.out)
+    assert "lists/firmware:1: 'Nic' is no name of a package" in stocked.error(*arguments())
+    (stocked.path / "lists/firmware").write_text("@from gone-nic\n")
+    assert "lists/firmware:1: gone-nic: no package gone-nic" in stocked.error(*arguments())
+    (stocked.path / "lists/firmware").write_text("nic/a.fw\n")
+    assert "the profile lists firmware, and there is no" in stocked.error(*arguments())
+
+
 def test_locked(stocked: Shop) -> None:
     root = stocked.path / "firmware"
     root.mkdir()

@@ -15,7 +15,7 @@ from rdcompose.errors import CapabilityError, SpecError
 from rdcompose.formats.elf import read_module
 from rdcompose.kernel.config import KernelConfig
 from rdcompose.kernel.depmod import Depmod
-from rdcompose.kernel.modlist import parse_firmware
+from rdcompose.kernel.modlist import ListEntry, parse_firmware
 from rdcompose.kernel.module import Module
 from rdcompose.tree import Bytes, File, Symlink, Tree, read_all
 from tests.support.debs import make_deb
@@ -57,7 +57,11 @@ class Bench:
         return load_firmware(
             mode,
             self.sources,
-            listed=parse_firmware(listed.encode(), file="mine/firmware"),
+            listed=[
+                entry
+                for entry in parse_firmware(listed.encode(), file="mine/firmware")
+                if isinstance(entry, ListEntry)
+            ],
             wishes=wishes,
             release=RELEASE,
             config=KernelConfig(config or {"FW_LOADER": "y"}),
@@ -259,7 +263,8 @@ def test_what_a_template_has_stays(bench: Bench) -> None:
         ("../a", "is no path below"),
         (".", "is no path below"),
         ("!", "names no firmware"),
-        ("@include x", "is for modules.ramfs only"),
+        ("@include x", "'@include x' is no directive"),
+        ("@from", "'@from' is no directive"),
     ],
 )
 def test_malformed_lists(text: str, message: str) -> None:

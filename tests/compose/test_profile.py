@@ -57,6 +57,7 @@ def test_whole_profile(make: Make) -> None:
         additions=(),
         features=(),
         firmware=(),
+        sources=(),
         files=(
             ListFile("mine/modules.ramfs", b"fs/fat\n"),
             ListFile("mine/modules.autoload", b"vfat # FAT\n"),
