@@ -113,6 +113,22 @@ def test_a_package_of_another_name_is_taken_by_its_contents() -> None:
     assert read(kernel_deb(package="my-kernel")).release == RELEASE
 
 
+def test_a_release_that_no_package_can_be_named_after() -> None:
+    """``make bindeb-pkg`` puts the name in lower case, and Debian allows no ``_`` in it."""
+    release = "6.1.0-rc3-next-20241004-My_Kernel-dirty"
+    modules = {
+        path.partition(f"{RELEASE}/")[2]: module(VERMAGIC.replace(RELEASE, release))
+        for path in sample_files()
+        if path.endswith(".ko")
+    }
+    files = sample_files(release, modules=modules)
+    files[f"boot/config-{release}"] = CONFIG.replace("6.1.99", "6.1.0-rc3").encode()
+    found = read(kernel_deb(files, package=f"linux-image-{release.lower().replace('_', '-')}"))
+    assert found.release == release
+    with pytest.raises(ReleaseError, match=r"but the package linux-image-6.1.0-rc4-my-kernel is"):
+        read(kernel_deb(files, package="linux-image-6.1.0-rc4-my-kernel"))
+
+
 def test_a_kernel_with_everything_built_in() -> None:
     files = sample_files(modules={})
     files[f"boot/config-{RELEASE}"] = CONFIG.replace("=m", "=y").encode()
