@@ -170,6 +170,7 @@ class _Check:
         missing = [name for name in depends if name and modname(name) not in self._names]
         if missing:
             yield f"it depends on modules that are not there: {shown(missing)}"
+            self.hint = "give what it depends on, too, with --module"
 
     def _is_known(self, name: str) -> bool:
         return name in self._exported or name in self._symbols.used

@@ -92,7 +92,8 @@ FAULTS = {
     ),
     "depends": (
         own_module("bad", modinfo=["depends=core,gone-away,ext4"]),
-        f"{PREFIX}it depends on modules that are not there: gone-away ({BUILD})",
+        (f"{PREFIX}it depends on modules that are not there: gone-away (give what it depends on, "
+        "too, with --module)"),
     ),
     "licence": (
         own_module("bad", {"device_register": GPL["device_register"]}, modinfo=["license=MIT"]),
