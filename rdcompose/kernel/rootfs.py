@@ -239,8 +239,10 @@ def _mode(file: Path) -> int:
 def _cannot_read(error: OSError) -> SpecError:
     hint = None
     if isinstance(error, PermissionError):
-        hint = (
-            "Ubuntu, for one, keeps its kernels for root alone: run this as root, or let it be "
-            f"read, with `sudo chmod 0644 {error.filename}`"
-        )
+        hint = "run this as root"
+        if str(error.filename).rpartition("/")[2].startswith(IMAGE_NAMES):
+            hint = (
+                "Ubuntu, for one, keeps its kernels for root alone: run this as root, or let it be "
+                f"read, with `sudo chmod 0644 {error.filename}`"
+            )
     return SpecError(f"cannot read {error.filename}: {error.strerror}", hint=hint)

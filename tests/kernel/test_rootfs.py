@@ -180,21 +180,29 @@ def test_configuration_and_modules_are_missing(tmp_path: Path) -> None:
         read(root)
 
 
-def test_kernel_that_only_root_may_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    root = fill(tmp_path)
-    kernel = root / f"boot/vmlinuz-{RELEASE}"
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        (f"boot/vmlinuz-{RELEASE}", "sudo chmod 0644 {path}"),
+        (f"lib/modules/{RELEASE}/modules.order", "run this as root"),
+    ],
+)
+def test_files_that_only_root_may_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, hint: str
+) -> None:
+    path = fill(tmp_path) / name
     plain = Path.read_bytes
 
-    def read_bytes(path: Path) -> bytes:
-        if path == kernel:
+    def read_bytes(wanted: Path) -> bytes:
+        if wanted == path:
             raise PermissionError(13, "Permission denied", str(path))
-        return plain(path)
+        return plain(wanted)
 
     monkeypatch.setattr(Path, "read_bytes", read_bytes)
     with pytest.raises(SpecError) as caught:
-        read(root)
-    assert caught.value.message == f"cannot read {kernel}: Permission denied"
-    assert f"sudo chmod 0644 {kernel}" in (caught.value.hint or "")
+        read(tmp_path)
+    assert caught.value.message == f"cannot read {path}: Permission denied"
+    assert hint.format(path=path) in (caught.value.hint or "")
 
 
 def test_file_too_large_to_be_a_module(tmp_path: Path) -> None:
