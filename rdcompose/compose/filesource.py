@@ -80,7 +80,12 @@ def parse_source(
     if text.split() != [text]:
         raise SpecError(f"{start} {text!r} has blanks in it")
     path = Path(text) if base is None else base / text
-    if "/" in text or text.endswith(_SUFFIXES) or (base is None and path.is_file()):
+    if (
+        "/" in text
+        or text in {".", ".."}
+        or text.endswith(_SUFFIXES)
+        or (base is None and path.is_file())
+    ):
         return SourceRequest(role, f"./{name_of(path)}", "", path, where)
     if _PACKAGE.fullmatch(text) is None:
         raise SpecError(

@@ -38,6 +38,8 @@ ROOT: Final = "lib/firmware/"
 _PACKED: Final = re.compile(r"\.(?:xz|zst)$")
 # The largest real ones are below 64 MB.
 _MAX_SIZE: Final = 512 << 20
+# All that there is anywhere is below 10 000.
+_MAX_FILES: Final = 100_000
 
 
 class Trail(NamedTuple):
@@ -232,6 +234,11 @@ class DirectoryStore:
                     self.links[plain] = _plain(decode_name(os.fsencode(path.readlink())))
                 elif path.is_file() and (stored == plain or plain not in self._stored):
                     self._stored[plain] = path
+            if len(self._stored) > _MAX_FILES:
+                raise SpecError(
+                    f"{self._root} has over {_MAX_FILES} files, so it is no directory of firmware",
+                    hint="give the directory itself, such as /lib/firmware",
+                )
         outside = [plain for plain, path in links.items() if path.is_file() and self._lost(plain)]
         for plain in outside:
             del self.links[plain]

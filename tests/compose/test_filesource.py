@@ -26,12 +26,14 @@ from rdcompose.errors import SpecError
         ("./ucode.bin", "./ucode.bin", ""),
         ("/lib/firmware/", "./firmware", ""),
         ("ucode.bin", "./ucode.bin", ""),
+        (".", "./work", ""),
     ],
 )
 def test_requests(
     text: str, name: str, package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(tmp_path)
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
     Path("ucode.bin").touch()
     found = parse_source(MICROCODE, text)
     assert found == SourceRequest(MICROCODE, name, package, None if package else Path(text))

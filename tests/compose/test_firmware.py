@@ -256,22 +256,6 @@ def test_what_a_template_has_stays(bench: Bench) -> None:
     assert found == {"usr/lib/firmware/nic/a.fw": b"own", "usr/lib/firmware/nic/b.fw": b"b"}
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("/lib/firmware/a", "is absolute; paths are relative to /lib/firmware"),
-        ("../a", "is no path below"),
-        (".", "is no path below"),
-        ("!", "names no firmware"),
-        ("@include x", "'@include x' is no directive"),
-        ("@from", "'@from' is no directive"),
-    ],
-)
-def test_malformed_lists(text: str, message: str) -> None:
-    with pytest.raises(SpecError, match=message):
-        parse_firmware(text.encode(), file="mine/firmware")
-
-
 def test_packages() -> None:
     assert package_of("rtl_nic/rtl8168g-2.fw") == "firmware-realtek"
     assert package_of("brcm/brcmfmac*-pcie.*.bin") == "firmware-brcm80211"

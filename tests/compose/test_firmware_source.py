@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 import zstandard
 
+from rdcompose.compose import firmware_source
 from rdcompose.compose.filesource import FIRMWARE, Source, SourceRequest
 from rdcompose.compose.firmware_source import PackageStore, follow, open_store
 from rdcompose.compose.inputs import InputFile
@@ -167,6 +168,13 @@ def test_what_has_no_firmware(tmp_path: Path) -> None:
     (tmp_path / "text").write_bytes(b"text")
     with pytest.raises(FormatError, match=r"text: "):
         store(tmp_path / "text")
+
+
+def test_a_directory_of_something_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(firmware_source, "_MAX_FILES", 2)
+    root = directory(tmp_path, {"a": b"", "b": b"", "c": b""})
+    with pytest.raises(SpecError, match="firmware has over 2 files, so it is no directory of"):
+        store(root)
 
 
 def test_damage(tmp_path: Path) -> None:

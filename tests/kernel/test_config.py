@@ -204,6 +204,27 @@ def test_missing_for_the_running_system() -> None:
     assert part.missing_for_overlay() == ("CONFIG_TMPFS",)
 
 
+def test_missing_for_microcode() -> None:
+    old = config(
+        "CONFIG_BLK_DEV_INITRD=y",
+        "CONFIG_MICROCODE=y",
+        "CONFIG_MICROCODE_INTEL=y",
+        "# CONFIG_MICROCODE_AMD is not set",
+        "CONFIG_CPU_SUP_AMD=y",
+    )
+    assert old.missing_for_microcode("GenuineIntel") == ()
+    assert old.missing_for_microcode("AuthenticAMD") == ("CONFIG_MICROCODE_AMD",)
+    # Since Linux 6.6 the vendors have no options of their own.
+    new = config("CONFIG_BLK_DEV_INITRD=y", "CONFIG_MICROCODE=y", "CONFIG_CPU_SUP_AMD=y")
+    assert new.missing_for_microcode("AuthenticAMD") == ()
+    assert new.missing_for_microcode("GenuineIntel") == ("CONFIG_CPU_SUP_INTEL",)
+    none = config("# CONFIG_MICROCODE is not set", "CONFIG_CPU_SUP_AMD=y")
+    assert none.missing_for_microcode("AuthenticAMD") == (
+        "CONFIG_BLK_DEV_INITRD",
+        "CONFIG_MICROCODE",
+    )
+
+
 def test_missing_for_filesystem() -> None:
     read = config("CONFIG_EXT4_FS=m", "# CONFIG_XFS_FS is not set")
     assert read.missing_for_filesystem("ext4") == ()

@@ -8,7 +8,9 @@ from rdcompose.kernel.modlist import (
     Include,
     Line,
     ListEntry,
+    Origin,
     parse_autoload,
+    parse_firmware,
     parse_modules,
     raise_problems,
 )
@@ -219,3 +221,32 @@ def test_malformed_autoload(text: str, message: str) -> None:
     with pytest.raises(SpecError) as caught:
         parse_autoload(text.encode(), file="list")
     assert caught.value.message == message
+
+
+def test_firmware() -> None:
+    text = "a/b.fw # for b\n./nic/*.fw? !nic/x-[12] d/\n@from  firmware-nic\n@from ./blobs # ours\n"
+    assert parse_firmware(text.encode(), file="list") == (
+        entry(1, "a/b.fw", "a/b.fw"),
+        entry(2, "./nic/*.fw?", "nic/*.fw", optional=True),
+        entry(2, "!nic/x-[12]", "nic/x-[12]", exclude=True),
+        entry(2, "d/", "d"),
+        Origin(Line("list", 3, "@from  firmware-nic"), "firmware-nic"),
+        Origin(Line("list", 4, "@from ./blobs"), "./blobs"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("/lib/firmware/a", "'/lib/firmware/a' is absolute; paths are relative to /lib/firmware"),
+        ("../a", "is no path below"),
+        (".", "is no path below"),
+        ("!", "names no firmware"),
+        ("a\n@include x", "list:2: '@include x' is no directive"),
+        ("@from", "'@from' is no directive"),
+        ("/a\n/b", "2 errors in the .*: list:1: .*; list:2: "),
+    ],
+)
+def test_malformed_firmware(text: str, message: str) -> None:
+    with pytest.raises(SpecError, match=message):
+        parse_firmware(text.encode(), file="list")

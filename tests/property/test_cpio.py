@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rdcompose.errors import FormatError
-from rdcompose.formats.cpio import read_newc, segments, write_newc
+from rdcompose.formats.cpio import TRAILER, read_newc, record_size, segments, write_newc
 from rdcompose.tree import Bytes, Directory, Entry, File, Node, NodeKind, Symlink, Tree
 from tests.support.dump import dump
 
@@ -52,6 +52,8 @@ def test_there_and_back(entries: list[Entry], mtime: int) -> None:
     write_newc(out, tree, mtime=mtime)
     reader = read_newc(out.getvalue())
     assert dump(reader) == dump(tree)
+    sizes = [record_size(record.name, record.data_size) for record in reader.records]
+    assert sum(sizes) + record_size(TRAILER) == reader.end
     assert {record.mtime for record in reader.records} <= {mtime}
 
 
