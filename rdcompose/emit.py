@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
     from rdcompose.tree import Entry, Tree
 
-# Every suffix of a file that there can be.
+# Every suffix of a file that there can be. Names do not begin as those of an initramfs, which
+# other commands and tools would take them for.
 SUFFIXES: Final = (".cpio", ".list", ".nodes", ".tree")
 _DIRECTORY: Final = ".d"
 _CHUNK: Final = 1 << 20
@@ -40,7 +41,7 @@ _ESCAPES: Final = {"\\": "\\\\", "\n": "\\n"}
 def directory_name(release: str, forms: Container[EmitForm]) -> str | None:
     """Return the name of the directory that these forms need, if any does."""
     wanted = EmitForm.DIRECTORY in forms or EmitForm.CPIO_LIST in forms
-    return f"initramfs-{release}{_DIRECTORY}" if wanted else None
+    return f"embed-{release}{_DIRECTORY}" if wanted else None
 
 
 def emitted_files(
@@ -50,7 +51,7 @@ def emitted_files(
 
     :raises SpecError: a name cannot stand in a list.
     """
-    base = f"initramfs-{release}"
+    base = f"embed-{release}"
     files: dict[str, Callable[[BinaryIO], object]] = {}
     if EmitForm.CPIO in forms:
         files[f"{base}.cpio"] = lambda out: write_newc(out, tree, mtime=mtime)

@@ -144,7 +144,7 @@ def _stale(earlier: _Earlier, release: str, outputs: Iterable[Output]) -> set[st
     """Names of files that an earlier composition of the release wrote, and this one does not."""
     known = {f"vmlinuz-{release}", f"vmlinux-{release}", f"{release}.efi"}
     known |= {f"modules-{release}.{kind.value}" for kind in DiskFormat}
-    known |= {f"initramfs-{release}{suffix}" for suffix in SUFFIXES}
+    known |= {f"embed-{release}{suffix}" for suffix in SUFFIXES}
     return known & earlier.files - {output.name for output in outputs}
 
 

@@ -46,9 +46,9 @@ def contents(tree: Tree, *forms: EmitForm) -> dict[str, bytes]:
 
 def test_an_archive() -> None:
     files = contents(sample(), EmitForm.CPIO)
-    assert list(files) == ["initramfs-R.cpio"]
+    assert list(files) == ["embed-R.cpio"]
     again = Tree()
-    for entry in read_newc(files["initramfs-R.cpio"]):
+    for entry in read_newc(files["embed-R.cpio"]):
         again.add(entry)
     assert tree_bytes(again) == tree_bytes(sample())
     assert directory_name("R", [EmitForm.CPIO, EmitForm.TREE]) is None
@@ -59,13 +59,13 @@ def test_what_a_directory_and_its_list_hold_is_the_tree_again(tmp_path: Path) ->
     write_directory(tmp_path, tree, mtime=MTIME)
     assert {int(path.lstat().st_mtime) for path in [tmp_path, *tmp_path.rglob("*")]} == {MTIME}
     files = contents(tree, EmitForm.DIRECTORY)
-    assert list(files) == ["initramfs-R.nodes"]
-    lines = files["initramfs-R.nodes"].decode()
+    assert list(files) == ["embed-R.nodes"]
+    lines = files["embed-R.nodes"].decode()
     assert lines == (
-        "nod /dev/console 600 0 0 c 5 1\nfile /etc/owned initramfs-R.d/etc/owned 644 7 8\n"
+        "nod /dev/console 600 0 0 c 5 1\nfile /etc/owned embed-R.d/etc/owned 644 7 8\n"
     )
     # A template's locations are relative to itself.
-    (tmp_path / LIST_NAME).write_text(lines.replace("initramfs-R.d/", ""), encoding="utf-8")
+    (tmp_path / LIST_NAME).write_text(lines.replace("embed-R.d/", ""), encoding="utf-8")
     assert tree_bytes(read_template(tmp_path)) == tree_bytes(tree)
 
 
@@ -78,21 +78,21 @@ def test_a_directory_that_holds_all_needs_no_list() -> None:
 
 def test_a_list_of_everything() -> None:
     files = contents(sample(), EmitForm.CPIO_LIST)
-    assert list(files) == ["initramfs-R.list"]
-    assert files["initramfs-R.list"].decode().splitlines() == [
+    assert list(files) == ["embed-R.list"]
+    assert files["embed-R.list"].decode().splitlines() == [
         "dir /bin 755 0 0",
         "slink /bin/sh busybox 777 0 0",
         "dir /dev 755 0 0",
         "nod /dev/console 600 0 0 c 5 1",
         "dir /etc 755 0 0",
-        "file /etc/owned initramfs-R.d/etc/owned 644 7 8",
-        "file /init initramfs-R.d/init 755 0 0",
+        "file /etc/owned embed-R.d/etc/owned 644 7 8",
+        "file /init embed-R.d/init 755 0 0",
         "dir /locked 555 0 0",
-        "file /locked/file initramfs-R.d/locked/file 400 0 0",
+        "file /locked/file embed-R.d/locked/file 400 0 0",
         "dir /root 700 0 0",
     ]
     for form in (EmitForm.CPIO_LIST, EmitForm.DIRECTORY):
-        assert directory_name("R", [form]) == "initramfs-R.d"
+        assert directory_name("R", [form]) == "embed-R.d"
 
 
 def test_a_listing() -> None:
@@ -106,7 +106,7 @@ def test_a_listing() -> None:
     assert "crw------- 0:0       5,1 - /dev/console" in lines
     assert f"-rw-r--r-- 7:8         4 {digest} /etc/owned" in lines
     assert f"-rw-r--r-- 0:0         0 {empty} /odd\\nname\\\\" in lines
-    assert contents(tree, EmitForm.TREE) == {"initramfs-R.tree": listing(tree)}
+    assert contents(tree, EmitForm.TREE) == {"embed-R.tree": listing(tree)}
 
 
 @pytest.mark.parametrize("mask", [0o000, 0o077])

@@ -17,7 +17,7 @@ from tests.support.packages import RELEASE
 if TYPE_CHECKING:
     from pathlib import Path
 
-BASE = f"initramfs-{RELEASE}"
+BASE = f"embed-{RELEASE}"
 ALL = ["--emit", "cpio", "--emit", "cpio-list", "--emit", "directory", "--emit", "tree"]
 
 
@@ -32,7 +32,7 @@ def emitted(shop: Workshop) -> set[str]:
 
 def initramfs(shop: Workshop) -> Tree:
     tree = Tree()
-    data = (shop.out / BASE).read_bytes()
+    data = (shop.out / f"initramfs-{RELEASE}").read_bytes()
     for entry in read_newc(decompress(data, limit=1 << 30)):
         tree.add(entry)
     return tree
@@ -48,7 +48,7 @@ def test_every_form_holds_the_same(shop: Workshop) -> None:
     assert tree_bytes(read_template(directory)) == whole
     (directory / LIST_NAME).unlink()
     assert (shop.out / f"{BASE}.cpio").read_bytes() == decompress(
-        (shop.out / BASE).read_bytes(), limit=1 << 30
+        (shop.out / f"initramfs-{RELEASE}").read_bytes(), limit=1 << 30
     )
     # Directories come in front of what is in them, all others once.
     names = [line.split()[1] for line in (shop.out / f"{BASE}.list").read_text().splitlines()]

@@ -69,3 +69,10 @@ def test_cpio_makes_the_same_of_the_directory(out: Path) -> None:
     special = {line.split()[1][1:] for line in nodes.read_text(encoding="utf-8").splitlines()}
     assert special == set(own) - set(theirs) == {"dev/console", "dev/null"}
     assert {path: entry for path, entry in own.items() if path not in special} == theirs
+
+
+def test_nothing_takes_them_for_an_initramfs_of_another_kernel(
+    out: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["verify", str(out)]) == 0
+    assert "FAILED" not in capsys.readouterr().out
