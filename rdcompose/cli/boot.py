@@ -21,6 +21,7 @@ from rdcompose.qemu.artifacts import find_artifacts
 from rdcompose.qemu.boards import find_board
 from rdcompose.qemu.check import beside_root, check, facts
 from rdcompose.qemu.command import Access, Disk, Machine, image_format
+from rdcompose.qemu.efi import Efi, find_firmware, make_partition
 from rdcompose.qemu.filesystem import kinds_of_image
 from rdcompose.qemu.guestdisk import guest_tree, read_initramfs, write_guest_disk
 from rdcompose.qemu.process import find_program, run_machine
@@ -41,7 +42,8 @@ if TYPE_CHECKING:
 _INIT: Final = "/sbin/init"
 # The descriptor that QEMU, too, reads what is typed from.
 _KEYBOARD: Final = 0
-# The name of the disk that would be made, in a command line that is only printed.
+# The name of the disk that would be made, in a command line that is only printed; beside it
+# would be the directory that firmware starts from.
 _UNMADE: Final = Path("rdcompose-root.squashfs")
 
 
@@ -56,6 +58,7 @@ class _Job:
     accelerator: str
     root: Path | None  # an image of the user's
     made: Path | None  # the disk that is made for this machine
+    efi: Efi | None  # what starts R.efi
 
     @property
     def init(self) -> str:
@@ -76,6 +79,7 @@ def boot(arguments: argparse.Namespace) -> int:
     if board.counted and accelerator.name == SOFTWARE and (arguments.cpus or 1) > 1:
         raise UsageError(f"without KVM the machine {board.name} has one processor")
     root = None if arguments.root in {None, "none"} else Path(arguments.root)
+    firmware = find_firmware(board, artifacts.architecture) if arguments.uki else None
     with tempfile.TemporaryDirectory(prefix="rdcompose-") as folder:
         makes = arguments.root is None or (root is not None and arguments.check)
         place = _UNMADE if arguments.dry_run else Path(folder) / "root.squashfs"
@@ -87,6 +91,7 @@ def boot(arguments: argparse.Namespace) -> int:
             accelerator=accelerator.name,
             root=root,
             made=place if makes else None,
+            efi=None if firmware is None else Efi(firmware, place.with_name("rdcompose-efi")),
         )
         if arguments.dry_run:
             print(shlex.join(_machine(job).argv(board.program)))
@@ -126,7 +131,17 @@ def _machine(job: _Job) -> Machine:
         network=arguments.net == "user",
         monitor=not arguments.check,
         dtb=_device_tree(job),
+        efi=job.efi,
     )
+
+
+def _argv(job: _Job) -> list[str]:
+    """Return the command, with all that it names made."""
+    machine = _machine(job)
+    if job.efi is not None:
+        image = job.artifacts.directory / f"{job.artifacts.release}.efi"
+        make_partition(job.efi.partition, job.board, image, machine.command_line())
+    return machine.argv(job.program)
 
 
 def _append(job: _Job) -> str:
@@ -215,7 +230,7 @@ def _show(job: _Job) -> int:
     if job.made is not None:
         _make_disk(job, _initramfs(job), "shell", [])
     with _terminal_kept():
-        run = run_machine(_machine(job).argv(job.program), keyboard=True, screen=_to_screen)
+        run = run_machine(_argv(job), keyboard=True, screen=_to_screen)
     _tell_timeline(job, run)
     if run.status:
         raise RdcomposeError(f"{job.board.program} ended with status {run.status}")
@@ -252,7 +267,7 @@ def _check(job: _Job) -> int:
         init=job.init,
     )
     _make_disk(job, initramfs, "check", facts(expected))
-    argv = _machine(job).argv(job.program)
+    argv = _argv(job)
     screen = _to_error if arguments.verbose else None
     shown = not (arguments.quiet or arguments.no_progress or arguments.verbose)
     with progress(f"booting {release}", shown=shown):

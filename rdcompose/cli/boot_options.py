@@ -66,6 +66,12 @@ def _add_machine(group: argparse._ArgumentGroup) -> None:
         "s390-ccw-virtio, as the architecture allows",
     )
     group.add_argument(
+        "--uki",
+        action="store_true",
+        help="have EFI firmware start R.efi instead of kernel and initramfs, with the command line "
+        "of this command",
+    )
+    group.add_argument(
         "--dtb",
         metavar="FILE",
         type=Path,

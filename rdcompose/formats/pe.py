@@ -195,6 +195,13 @@ def checksum(data: bytes) -> int:
     return folded + len(data)
 
 
+def rename_section(data: bytes, section: Section, name: str) -> bytes:
+    """Return an EFI program with another name for a section of it; the checksum is as it was."""
+    found = read_pe(data)
+    place = found.table + found.sections.index(section) * _SECTION.size
+    return data[:place] + name.encode("ascii").ljust(8, b"\0") + data[place + 8 :]
+
+
 def _without_symbols(data: bytes, found: Pe) -> bytes:
     """Cut off the symbol table if it is the end of the file."""
     start, number = found.symbols

@@ -20,11 +20,13 @@ from rdcompose.formats.pe import (
     add_sections,
     content_of,
     read_pe,
+    rename_section,
 )
 
 _MAGIC: Final = re.compile(rb"#### LoaderInfo: (\S+) (\S+) ####")
 _STUB: Final = b"systemd-stub"
 _SBAT: Final = ".sbat"
+_CMDLINE: Final = ".cmdline"
 _SBAT_HEAD: Final = "sbat,1,SBAT Version,sbat,1,https://github.com/rhboot/shim/blob/main/SBAT.md"
 _SBAT_UKI: Final = (
     "uki,1,UKI,uki,1,https://uapi-group.org/specifications/specs/unified_kernel_image/"
@@ -87,7 +89,7 @@ def make_uki(parts: UkiParts, initramfs: bytes) -> bytes:
     :raises UnsupportedError: the stub is signed.
     """
     kernel = read_pe(parts.linux)
-    cmdline = () if parts.cmdline is None else (NewSection(".cmdline", parts.cmdline),)
+    cmdline = () if parts.cmdline is None else (NewSection(_CMDLINE, parts.cmdline),)
     sections = (
         NewSection(".osrel", parts.os_release),
         *cmdline,
@@ -99,6 +101,21 @@ def make_uki(parts: UkiParts, initramfs: bytes) -> bytes:
     # Old kernels run in the memory that the image was loaded to.
     without = 0 if kernel.characteristics & NX_COMPAT else NX_COMPAT
     return add_sections(parts.stub, sections, without=without)
+
+
+def with_cmdline(image: bytes, cmdline: bytes) -> bytes:
+    """Return an image with another command line, and otherwise the same content.
+
+    :raises FormatError: it is no unified kernel image, or has no room.
+    :raises UnsupportedError: it is signed.
+    """
+    found = read_pe(image)
+    if found.section(".linux") is None:
+        raise FormatError("the EFI program holds no kernel")
+    if (old := found.section(_CMDLINE)) is not None:
+        # What it has room for was decided by the first line.
+        image = rename_section(image, old, ".old")
+    return add_sections(image, [NewSection(_CMDLINE, cmdline)])
 
 
 def _sbat(*programs: bytes) -> bytes:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from rdcompose.qemu.boards import Board
+    from rdcompose.qemu.efi import Efi
 
 _QCOW2: Final = b"QFI\xfb"
 
@@ -40,7 +41,8 @@ class Disk:
 class Machine:
     """A machine and all that is attached to it.
 
-    ``append`` is the kernel command line without the console. With ``monitor`` the serial
+    ``append`` is the kernel command line without the console. With ``efi`` firmware starts what
+    it finds, and kernel, initramfs and command line are not given. With ``monitor`` the serial
     port is shared with QEMU's monitor: Ctrl-A X ends it, Ctrl-C goes to the guest.
     """
 
@@ -55,6 +57,7 @@ class Machine:
     network: bool
     monitor: bool
     dtb: Path | None = None
+    efi: Efi | None = None
 
     def command_line(self) -> str:
         """Return the kernel command line."""
@@ -73,14 +76,27 @@ class Machine:
         command += ["-smp", str(self.cpus), "-m", str(self.memory)]
         command += ["-nodefaults", "-no-reboot", "-display", "none"]
         command += ["-serial", "mon:stdio" if self.monitor else "stdio"]
-        command += ["-kernel", _path(self.kernel), "-initrd", _path(self.initramfs)]
-        command += ["-dtb", _path(self.dtb)] if self.dtb is not None else []
-        command += ["-append", self.command_line()]
+        if self.efi is not None:
+            command += ["-bios", _path(self.efi.firmware)]
+        else:
+            command += ["-kernel", _path(self.kernel), "-initrd", _path(self.initramfs)]
+            command += ["-dtb", _path(self.dtb)] if self.dtb is not None else []
+            command += ["-append", self.command_line()]
         for disk in self.disks:
             command += self._disk(disk)
+        if self.efi is not None:
+            command += self._partition(self.efi)
         if self.network:
             command += ["-netdev", "user,id=net", "-device", f"{board.net},netdev=net"]
         return command
+
+    def _partition(self, efi: Efi) -> Iterator[str]:
+        # Behind the other disks, whose names the kernel gives in their order.
+        path = _path(efi.partition).replace(",", ",,")
+        yield "-drive"
+        yield f"if=none,id=efi,format=raw,readonly=on,file=fat:{path}"
+        yield "-device"
+        yield f"{self.board.disk},drive=efi"
 
     def _emulation(self) -> tuple[str, ...]:
         if self.board.counted:

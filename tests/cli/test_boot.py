@@ -17,7 +17,9 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from rdcompose.cli.main import main
+from rdcompose.formats.uki import UkiParts, make_uki
 from rdcompose.qemu.check import BOOTSTRAP
+from tests.support.efi import make_efi_kernel, make_pe
 from tests.support.fakeqemu import (
     GOOD,
     PANIC,
@@ -73,6 +75,29 @@ def test_check_passes(boot: Boot) -> None:
     [root] = [a.rpartition("file=")[2] for a in arguments if "id=root" in a]
     assert root.endswith("/root.squashfs")
     assert not Path(root).parent.exists()
+
+
+def test_check_of_an_efi_image(boot: Boot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    firmware = tmp_path / "OVMF.fd"
+    firmware.touch()
+    monkeypatch.setattr("rdcompose.cli.boot.find_firmware", lambda *_: firmware)
+    status, _, err = boot("--check", "--uki", "-q")
+    assert (status, err) == (
+        1,
+        (
+            f"rdcompose: error: cannot read out/{RELEASE}.efi: No such file or directory\n"
+            "  hint: rdcompose build --uki makes it\n"
+        ),
+    )
+    parts = UkiParts(
+        stub=make_pe(), os_release=b"", cmdline=None, release=RELEASE, linux=make_efi_kernel()
+    )
+    (tmp_path / "out" / f"{RELEASE}.efi").write_bytes(make_uki(parts, b"initramfs"))
+    status, out, _ = boot("--check", "--uki", "-q")
+    assert (status, out[:8]) == (0, "passed: ")
+    arguments = qemu_arguments()
+    assert arguments[arguments.index("-bios") + 1] == str(firmware)
+    assert {"-kernel", "-initrd", "-append"}.isdisjoint(arguments)
 
 
 def test_check_as_json(boot: Boot) -> None:
@@ -214,6 +239,7 @@ def test_terminal_is_put_back(boot: Boot) -> None:
         (["--writable"], 2, "--writable is about an image that --root names"),
         (["--machine", "virt"], 2, "amd64 has no machine 'virt'"),
         (["--machine", "microvm", "--cpus", "2"], 2, "microvm has one processor"),
+        (["--machine", "microvm", "--uki"], 2, "microvm of amd64 starts no EFI programs"),
         (["--dtb", "x"], 2, "makes its device tree itself"),
         (["--release", "6.2"], 1, "has no kernel vmlinuz-6.2 or vmlinux-6.2"),
         (["--root", "missing.img"], 1, "cannot read missing.img: No such file"),

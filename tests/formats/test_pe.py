@@ -16,6 +16,7 @@ from rdcompose.formats.pe import (
     content_of,
     is_pe,
     read_pe,
+    rename_section,
 )
 from tests.support.efi import MAGIC, SBAT, SECTIONS, make_pe
 
@@ -169,3 +170,10 @@ def test_damage(data: bytes, message: str) -> None:
 def test_what_a_program_starts_with() -> None:
     assert is_pe(PLAIN)
     assert not is_pe(b"MZ")
+
+
+def test_a_section_gets_another_name() -> None:
+    row = read_pe(PLAIN).sections[1]
+    found = contents(rename_section(PLAIN, row, ".other"))
+    assert list(found) == [".text", ".other", ".sdmagic"]
+    assert found[".other"] == SBAT

@@ -8,7 +8,14 @@ import pytest
 
 from rdcompose.errors import FormatError, UnsupportedError
 from rdcompose.formats.pe import content_of, read_pe
-from rdcompose.formats.uki import Stub, UkiParts, check_parts, make_uki, read_stub
+from rdcompose.formats.uki import (
+    Stub,
+    UkiParts,
+    check_parts,
+    make_uki,
+    read_stub,
+    with_cmdline,
+)
 from tests.support.efi import ARM64, MAGIC, SBAT, SECTIONS, make_efi_kernel, make_pe
 
 STUB = make_pe()
@@ -123,3 +130,21 @@ def test_what_has_no_room_is_found_before(
 def test_same_inputs_same_bytes() -> None:
     assert make_uki(PARTS, b"x" * 9999) == make_uki(PARTS, b"x" * 9999)
     check_parts(PARTS)
+
+
+@pytest.mark.parametrize("first", [b"quiet", None], ids=["another", "none"])
+def test_another_command_line(first: bytes | None) -> None:
+    image = make_uki(dataclasses.replace(PARTS, cmdline=first), b"initramfs")
+    changed = contents(with_cmdline(image, b"x" * 900))
+    assert changed.pop(".cmdline") == b"x" * 900
+    before = contents(image)
+    if first is not None:
+        assert changed.pop(".old") == before.pop(".cmdline")
+    assert changed == before
+
+
+def test_a_command_line_for_what_is_no_image() -> None:
+    with pytest.raises(FormatError, match="holds no kernel"):
+        with_cmdline(STUB, b"x")
+    with pytest.raises(UnsupportedError, match="is signed"):
+        with_cmdline(make_pe({".linux": b"x"}, signature=b"x"), b"x")

@@ -12,6 +12,7 @@ import pytest
 from rdcompose.errors import UnsupportedError, UsageError
 from rdcompose.qemu.boards import BOARDS, Board, find_board
 from rdcompose.qemu.command import Access, Disk, Machine, image_format
+from rdcompose.qemu.efi import Efi
 
 GOLDEN: Final = Path(__file__).parents[1] / "golden" / "qemu" / "commands"
 DISKS: Final = (
@@ -48,6 +49,8 @@ def commands() -> str:
     virt, pc = BOARDS["arm64"][0], BOARDS["amd64"][0]
     lines.append(f"check: {shlex.join(machine(pc, monitor=False).argv(pc.program))}\n")
     lines.append(f"kvm: {shlex.join(machine(virt, 'kvm').argv(virt.program))}\n")
+    efi = Efi(Path("/fw/OVMF.fd"), Path("/i/a,b"))
+    lines.append(f"efi: {shlex.join(machine(pc, efi=efi).argv(pc.program))}\n")
     lines.append(f"network: {shlex.join(machine(pc, network=True).argv(pc.program))}\n")
     return "".join(lines)
 

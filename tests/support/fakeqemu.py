@@ -92,7 +92,7 @@ def program(directory: Path, script: str, name: str = "qemu-system-x86_64") -> P
     directory.mkdir(exist_ok=True)
     path = directory / name
     # A probe for KVM gives no kernel; its answer is no.
-    path.write_text(f'#!/bin/sh\ncase "$*" in *-kernel*) ;; *) exit 1 ;; esac\n{script}\n')
+    path.write_text(f'#!/bin/sh\ncase "$*" in *-kernel*|*id=efi*) ;; *) exit 1 ;; esac\n{script}\n')
     path.chmod(0o755)
     return path
 
