@@ -11,11 +11,13 @@ from rdcompose.errors import FormatError, ReleaseError, SpecError
 from rdcompose.kernel.package import KernelPackage, read_kernels
 from rdcompose.kernel.source import DebSource
 from tests.support import raspberry
+from tests.support.archive_packages import kernel_package
+from tests.support.debs import make_deb
+from tests.support.images import gzipped, make_arm64
 from tests.support.modules import make_ko
-from tests.support.raspberry import BY_RELEASE, KERNELS
+from tests.support.raspberry import BY_RELEASE
 
 V7, V8 = "6.1.21-v7+", "6.1.21-v8+"
-TREES = {f"lib/modules/{release}": name for name, (release, _) in KERNELS.items()}
 
 
 def read(deb: bytes, release: str | None = None) -> dict[str, KernelPackage]:
@@ -144,3 +146,35 @@ def test_damaged_configuration() -> None:
 def test_gzip_of_the_tests_is_what_the_kernel_has() -> None:
     data = raspberry.ikconfig("CONFIG_X=y\n")
     assert gzip.decompress(data[8:-8]) == b"CONFIG_X=y\n"
+
+
+def test_package_of_today() -> None:
+    """Since Debian 12, Raspberry Pi OS has a package for each kernel, as Debian."""
+    release = "6.12.75+rpt-rpi-v8"
+    deb = kernel_package(release, "1:6.12.75-1+rpt1", "arm64")
+    assert list(read(deb)) == [release]
+    (found,) = read(deb).values()
+    assert found.architecture.name == "arm64"
+
+
+@pytest.mark.parametrize(("other", "fits"), [("6.12.75+rpt-rpi-v8", True), ("6.12.62", False)])
+def test_device_trees_are_of_the_kernel(other: str, fits: bool) -> None:
+    files = raspberry.files("kernel8.img")
+    renamed = {
+        path.replace(V8, "6.12.75+rpt-rpi-v8"): data
+        for path, data in files.items()
+        if not path.endswith((".ko", ".ko.xz"))
+    }
+    release = "6.12.75+rpt-rpi-v8"
+    del renamed["boot/kernel8.img"]
+    renamed[f"boot/vmlinuz-{release}"] = gzipped(make_arm64(release))
+    config = raspberry.config("kernel8.img").replace("6.1.21", "6.12.75").replace("=m", "=y")
+    renamed[f"boot/config-{release}"] = config.encode()
+    for name in ("broadcom/bcm2711-rpi-4-b.dtb", "overlays/disable-bt.dtbo", "overlays/README"):
+        renamed[f"usr/lib/linux-image-{other}/{name}"] = b""
+    deb = make_deb(renamed, control={"Package": f"linux-image-{release}", "Architecture": "arm64"})
+    if fits:
+        assert list(read(deb)) == [release]
+        return
+    with pytest.raises(ReleaseError, match=r"but usr/lib/linux-image-6\.12\.62 is of 6\.12\.62"):
+        read(deb)

@@ -86,7 +86,7 @@ def paths(staged: Staged) -> list[str]:
 def compose(out: Path, *arguments: Path | str) -> dict[str, object]:
     """Compose with a list of our own; returns the only manifest."""
     lists = out.parent / "lists"
-    lists.mkdir()
+    lists.mkdir(exist_ok=True)
     (lists / "modules.ramfs").write_text("fs/btrfs\n")
     (lists / "modules.autoload").write_text("btrfs\n")
     options = ["--profile", lists, "-o", out, "-q", "--e2fsck", "none"]
@@ -98,8 +98,10 @@ def compose(out: Path, *arguments: Path | str) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("packed", ["Image.gz", "vmlinuz.efi"])
-def test_bindeb_pkg(tmp_path: Path, packed: str) -> None:
+def test_bindeb_pkg(tmp_path: Path, packed: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """As scripts/package/builddeb lays it out, with what kmod's depmod makes."""
+    # Directories of the package are newer than any file in it.
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
     staged = stage(ARM64, tmp_path / "package")
     image = gzipped(staged.kernel.read_bytes())
     staged.kernel.write_bytes(image if packed == "Image.gz" else make_zboot(image))
@@ -116,6 +118,12 @@ def test_bindeb_pkg(tmp_path: Path, packed: str) -> None:
         (found,) = read_kernels([DebSource(stream)])
     assert [module.path for module in found.tree.modules] == paths(staged)
     assert "modules.dep" in found.tree.indexes
+    shutil.rmtree(staged.root / "DEBIAN")
+    (staged.modules / "build").symlink_to("/usr/src/linux")
+    compose(tmp_path / "installed", staged.root, "--busybox", busybox)
+    for stem in ("vmlinuz", "initramfs", "config", "modules"):
+        (one,) = (tmp_path / "out").glob(f"{stem}-*")
+        assert (tmp_path / "installed" / one.name).read_bytes() == one.read_bytes()
 
 
 def test_ubuntu(tmp_path: Path) -> None:
