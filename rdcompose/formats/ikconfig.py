@@ -29,11 +29,19 @@ def embedded_config(data: bytes) -> bytes | None:
 
     :raises FormatError: it is damaged.
     """
+    damage: FormatError | None = None
     for inside in _insides(data):
         start = inside.find(_START)
-        if start >= 0:
-            pieces = image_payload.unpack(inside, start + _MARK, "gzip", limit=_MAX_SIZE)
+        if start < 0:
+            continue
+        pieces = image_payload.unpack(inside, start + _MARK, "gzip", limit=_MAX_SIZE)
+        try:
             return b"".join(pieces)
+        except FormatError as error:
+            # The mark may have come through a compressor as it is, and what follows not.
+            damage = damage or error
+    if damage is not None:
+        raise damage
     return None
 
 

@@ -32,6 +32,11 @@ def test_inside_of_kernels(name: str) -> None:
     assert embedded_config(IMAGES[name](banner())) is None
 
 
+def test_mark_that_a_compressor_left_as_it_is() -> None:
+    packed = gzipped(INSIDE)
+    assert embedded_config(b"IKCFG_ST\x1f\x8b\x08 in a literal" + packed) == TEXT.encode()
+
+
 def test_damaged() -> None:
     data = bytearray(INSIDE)
     data[-20:] = bytes(20)
