@@ -61,6 +61,8 @@ def composition(tmp_path_factory: pytest.TempPathFactory) -> Compose:
             *("--e2fsck", package(suite, architecture, "e2fsck-static")),
             *options,
         )
+        # What boots must pass as sound, too.
+        run(*(sys.executable, "-m", "rdcompose", "verify", "-q", out))
         [initramfs] = out.glob("initramfs-*")
         release = initramfs.name.removeprefix("initramfs-")
         return Composition(architecture=architecture, release=release, directory=out)
@@ -81,6 +83,8 @@ def composition_by_name(tmp_path_factory: pytest.TempPathFactory) -> Compose:
             *(sys.executable, "-m", "rdcompose", "build", flavour, "--suite", suite, *options),
             *("--no-snapshot", "-q", "-o", str(out), "--cache", str(cache)),
         )
+        # What boots must pass as sound, too.
+        run(*(sys.executable, "-m", "rdcompose", "verify", "-q", out))
         [initramfs] = out.glob("initramfs-*")
         release = initramfs.name.removeprefix("initramfs-")
         architecture = flavour.rpartition("-")[2]
