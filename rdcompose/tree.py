@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from rdcompose.errors import SpecError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 MAX_DEPTH: Final = 64
 MAX_NAME: Final = 255
@@ -66,6 +66,37 @@ class Bytes:
             return
         for start in range(0, len(self.data), size):
             yield self.data[start : start + size]
+
+
+class Pieces:
+    """Content that is made when it is asked for, in pieces of whatever size.
+
+    ``make`` gives the same pieces every time, from any thread.
+    """
+
+    __slots__ = ("_make", "_size")
+
+    def __init__(self, size: int, make: Callable[[], Iterator[bytes]]) -> None:
+        self._size = size
+        self._make = make
+
+    @property
+    def size(self) -> int:
+        """Length in bytes, as it was stated."""
+        return self._size
+
+    def chunks(self, size: int) -> Iterator[bytes]:
+        """Yield the content in pieces of ``size`` bytes."""
+        pending = bytearray()
+        for piece in self._make():
+            pending += piece
+            start = 0
+            while len(pending) - start >= size:
+                yield bytes(pending[start : start + size])
+                start += size
+            del pending[:start]
+        if pending:
+            yield bytes(pending)
 
 
 def read_all(content: Content) -> bytes:

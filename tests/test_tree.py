@@ -12,6 +12,7 @@ from rdcompose.tree import (
     File,
     Node,
     NodeKind,
+    Pieces,
     Symlink,
     Tree,
     checked_path,
@@ -170,3 +171,15 @@ def test_links_in_a_circle() -> None:
     made = tree(Symlink(path="a", target="b"), Symlink(path="b", target="a"))
     with pytest.raises(SpecError, match="the links on the way to 'a/x' lead in a circle"):
         made.resolved("a/x")
+
+
+@pytest.mark.parametrize("size", [1, 3, 4, 100])
+def test_pieces_of_any_size(size: int) -> None:
+    content = Pieces(10, lambda: iter([b"ab", b"", b"cdefg", b"hij"]))
+    assert content.size == 10
+    for _ in range(2):
+        chunks = list(content.chunks(size))
+        assert b"".join(chunks) == b"abcdefghij"
+        assert {len(chunk) for chunk in chunks[:-1]} <= {size}
+    assert read_all(content) == b"abcdefghij"
+    assert list(Pieces(0, lambda: iter([b""])).chunks(4)) == []

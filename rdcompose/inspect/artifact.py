@@ -62,10 +62,14 @@ class Initramfs:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Disk:
-    """A modules disk: ``container`` is ``qcow2`` or ``raw``, the filesystem a squashfs."""
+    """A modules disk: ``container`` is ``qcow2`` or ``raw``.
+
+    ``filesystem`` is ``squashfs`` or ``ext4``, which has no ``compressor``.
+    """
 
     container: str
-    compressor: str
+    filesystem: str
+    compressor: str | None
     contents: Contents
 
 
@@ -124,7 +128,7 @@ class Artifact:
             return f"it is {_article(self.kind.value)}"
         if not self.filesystem:
             return "it is a qcow2 image with an unknown content"
-        return f"it holds {_article(self.filesystem)} filesystem, which is not read"
+        return f"it holds a filesystem that is not read: {self.filesystem}"
 
 
 def _article(noun: str) -> str:

@@ -9,18 +9,19 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from rdcompose.errors import FormatError, RdcomposeError, SpecError, UnsupportedError
 from rdcompose.formats import devicetree
+from rdcompose.formats.ext4.reader import Ext4Image
 from rdcompose.formats.image import read_image
 from rdcompose.formats.qcow2_reader import is_qcow2, open_qcow2
 from rdcompose.formats.squashfs.reader import SquashfsImage
 from rdcompose.inspect.artifact import Artifact, ChecksumLine, Checksums, Disk, Kind
-from rdcompose.inspect.contents import examine
+from rdcompose.inspect.contents import examine, module_place
 from rdcompose.inspect.initramfs import is_initramfs, read_initramfs
 from rdcompose.inspect.kernel import exported_versions
 from rdcompose.kernel.config import KernelConfig
 from rdcompose.qemu.filesystem import kinds_of_image
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from rdcompose.tree import Entry
@@ -40,7 +41,8 @@ _SYMBOL: Final = re.compile(rb"[0-9a-f]{8,16} [A-Za-z] [^\n]+\n")
 def identify(path: Path, name: str) -> Artifact:
     """Read a file and say what it is.
 
-    A file that is damaged, or of no known kind, is no error: its ``problem`` says so.
+    A file that is damaged, or of no known kind, is no error: its ``problem`` says so. Files on a
+    disk are listed, and their contents cannot be read any more: the disk is closed.
 
     :raises SpecError: it cannot be opened or read.
     """
@@ -84,22 +86,35 @@ def _qcow2(source: BinaryIO) -> _Facts:
 def _volume(volume: BinaryIO, container: str) -> _Facts | None:
     """Read what holds a filesystem; ``None`` if it is none that is known."""
     kinds = kinds_of_image(volume)
-    if "squashfs" not in kinds:
-        name = max(kinds, default=None)
-        return None if name is None else (Kind.FILESYSTEM, {"filesystem": name})
     try:
-        image = SquashfsImage(volume)
+        if "squashfs" in kinds:
+            image = SquashfsImage(volume)
+            return _disk(image.entries(), container, "squashfs", image.compressor)
+        if "ext4" in kinds and _has_modules((old := Ext4Image(volume)).top()):
+            return _disk(old.entries(), container, "ext4", None)
     except (FormatError, UnsupportedError) as error:
         return Kind.DISK, {"problem": error.message}
+    name = max(kinds, default=None)
+    return None if name is None else (Kind.FILESYSTEM, {"filesystem": name})
+
+
+def _has_modules(names: Iterable[str]) -> bool:
+    """Whether it is a disk of modules, and not a root with modules of its own among others."""
+    return any(module_place(f"{name}/x.ko", disk=True) is not None for name in names)
+
+
+def _disk(
+    entries: Iterable[Entry], container: str, filesystem: str, compressor: str | None
+) -> _Facts:
     problem: list[str] = []
-    contents = examine(_until_damage(image, problem), disk=True)
-    disk = Disk(container, image.compressor, contents)
+    contents = examine(_until_damage(entries, problem), disk=True)
+    disk = Disk(container, filesystem, compressor, contents)
     return Kind.DISK, {"disk": disk, "problem": next(iter(problem), None)}
 
 
-def _until_damage(image: SquashfsImage, problem: list[str]) -> Iterator[Entry]:
+def _until_damage(entries: Iterable[Entry], problem: list[str]) -> Iterator[Entry]:
     try:
-        yield from image.entries()
+        yield from entries
     except FormatError as error:
         problem.append(error.message)
 

@@ -3,7 +3,8 @@ from __future__ import annotations
 import gzip
 import io
 import random
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
 import pytest
 
@@ -23,9 +24,8 @@ from tests.support.devicetrees import make_dtb
 from tests.support.images import gzipped, make_arm64, make_bzimage, make_vmlinux
 from tests.support.packages import CONFIG, RELEASE, kernel_deb
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
+DATA: Final = Path(__file__).parents[1] / "formats" / "data"
+XFS: Final = b"XFSB" + bytes(5000)
 EXT4: Final = bytes(1080) + b"\x53\xef" + bytes(5000)
 
 
@@ -62,8 +62,8 @@ def in_qcow2(data: bytes) -> bytes:
         (b"ffffffff81000000 T _stext\n", Kind.SYMBOLS),
         (b"ffffffffffffffff B The real System.map is in the -dbg package\n", Kind.SYMBOLS),
         (kernel_deb(), Kind.PACKAGE),
-        (EXT4, Kind.FILESYSTEM),
-        (in_qcow2(EXT4), Kind.FILESYSTEM),
+        (XFS, Kind.FILESYSTEM),
+        (in_qcow2(XFS), Kind.FILESYSTEM),
         (in_qcow2(b"a partition table, say"), Kind.FILESYSTEM),
     ],
 )
@@ -87,9 +87,27 @@ def test_what_is_known_of_each(tmp_path: Path) -> None:
     assert [row.compression for row in found.initramfs.segments] == ["zstd"]
     assert len(found.initramfs.contents.modules) == 2
     assert of(tmp_path, CONFIG.encode()).config.value("64BIT") == "y"  # type: ignore[union-attr]
-    assert of(tmp_path, EXT4).what == "it holds an ext4 filesystem, which is not read"
+    assert of(tmp_path, XFS).what == "it holds a filesystem that is not read: xfs"
     assert of(tmp_path, in_qcow2(b"x")).what == "it is a qcow2 image with an unknown content"
     assert of(tmp_path, make_bzimage()).what == "it is a kernel"
+
+
+def test_disks_of_ext4(tmp_path: Path) -> None:
+    image = gzip.decompress((DATA / "ext4.img.gz").read_bytes())
+    for data, container in ((image, "raw"), (in_qcow2(image), "qcow2")):
+        found = of(tmp_path, data)
+        assert found.disk is not None
+        assert (found.disk.container, found.disk.filesystem) == (container, "ext4")
+        assert found.disk.compressor is None
+        assert found.disk.contents.directories == ("6.1",)
+        assert [row.path for row in found.disk.contents.damaged] == ["6.1/kernel/x.ko"]
+
+
+def test_a_root_of_ext4_is_no_disk_of_modules(tmp_path: Path) -> None:
+    # The name of the module directory, in the listing of the root.
+    image = gzip.decompress((DATA / "ext4.img.gz").read_bytes())
+    found = of(tmp_path, image.replace(b"\x036.1", b"\x03x.1").replace(b"6.1", b"x.1"))
+    assert (found.kind, found.filesystem) == (Kind.FILESYSTEM, "ext4")
 
 
 def test_checksums(tmp_path: Path) -> None:
@@ -120,6 +138,7 @@ def test_other_json_is_nothing(tmp_path: Path) -> None:
         (initramfs_bytes(initramfs_files(), "none")[:900], Kind.INITRAMFS, "796 is cut short"),
         (disk_bytes(disk_files())[:70_000], Kind.DISK, "L1 table of the qcow2 image is cut off"),
         (disk_bytes(disk_files(), container="s")[:500], Kind.DISK, "squashfs image is cut short"),
+        (EXT4, Kind.DISK, "the ext4 image has sizes that cannot be"),
         (b"hsqs", Kind.DISK, "no squashfs image"),
         (b"QFI\xfb", Kind.DISK, "cut off in its header"),
         (make_dtb({})[:-1], Kind.DEVICE_TREE, "the device tree is cut"),

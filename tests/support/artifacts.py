@@ -191,11 +191,12 @@ def disk(
     files: Mapping[str, Content] | None = None,
     *,
     name: str = f"modules-{RELEASE}.qcow2",
-    compressor: str = "zstd",
+    filesystem: str = "squashfs",
+    compressor: str | None = "zstd",
 ) -> Artifact:
     """Return a modules disk as an artifact, by default a sound one."""
     contents = examine(tree_of(disk_files() if files is None else files), disk=True)
-    return artifact(name, Kind.DISK, disk=Disk("qcow2", compressor, contents))
+    return artifact(name, Kind.DISK, disk=Disk("qcow2", filesystem, compressor, contents))
 
 
 def config(text: str = CONFIG, name: str = f"config-{RELEASE}") -> Artifact:

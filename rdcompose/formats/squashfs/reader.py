@@ -31,13 +31,14 @@ from rdcompose.tree import (
     Entry,
     File,
     Node,
+    Pieces,
     Symlink,
     checked_path,
     decode_name,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 MAGIC: Final = b"hsqs"
 # A whole distribution has fewer; a small image can claim any number of names.
@@ -158,7 +159,7 @@ class SquashfsImage:
         }
         if inode.kind == inodes.FILE:
             blocks = functools.partial(self._blocks, inode)
-            return File(**common, content=_Content(inode.size, blocks))
+            return File(**common, content=Pieces(inode.size, blocks))
         if inode.kind == inodes.DIRECTORY:
             return Directory(**common)
         if inode.kind == inodes.SYMLINK:
@@ -192,37 +193,6 @@ class SquashfsImage:
             if len(data) != left:
                 raise FormatError("the end of a file lies outside of its fragment block")
             yield data
-
-
-class _Content:
-    """The content of a file of an image, read when it is asked for."""
-
-    __slots__ = ("_blocks", "_size")
-
-    def __init__(self, size: int, blocks: Callable[[], Iterator[bytes]]) -> None:
-        self._size = size
-        self._blocks = blocks
-
-    @property
-    def size(self) -> int:
-        """Length in bytes, as the image states it."""
-        return self._size
-
-    def chunks(self, size: int) -> Iterator[bytes]:
-        """Yield the content in pieces of ``size`` bytes.
-
-        :raises FormatError: it is damaged.
-        """
-        pending = bytearray()
-        for block in self._blocks():
-            pending += block
-            start = 0
-            while len(pending) - start >= size:
-                yield bytes(pending[start : start + size])
-                start += size
-            del pending[:start]
-        if pending:
-            yield bytes(pending)
 
 
 def _joined(parent: str, name: bytes) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rdcompose.errors import SpecError
-from rdcompose.inspect.artifact import Artifact, Kind
+from rdcompose.inspect.artifact import Artifact, Disk, Kind
 from rdcompose.inspect.checks.machine import architectures
 from rdcompose.inspect.findings import (
     Check,
@@ -141,7 +141,7 @@ def _missing(group: ArtifactSet, config: KernelConfig, name: str) -> Iterator[Fi
             names = {segment.compression for segment in artifact.initramfs.segments}
             needed = {row: config.missing_for_initramfs(row) for row in sorted(names)}
         elif artifact.disk is not None:
-            needed = {artifact.disk.compressor: _for_squashfs(config, artifact.disk.compressor)}
+            needed = _for_disk(config, artifact.disk)
         for compressor, missing in needed.items():
             if missing:
                 how = "as it is" if compressor == "none" else f"compressed with {compressor}"
@@ -151,8 +151,10 @@ def _missing(group: ArtifactSet, config: KernelConfig, name: str) -> Iterator[Fi
                 )
 
 
-def _for_squashfs(config: KernelConfig, compressor: str) -> tuple[str, ...]:
+def _for_disk(config: KernelConfig, disk: Disk) -> dict[str, tuple[str, ...]]:
+    if disk.compressor is None:
+        return {"none": config.missing_for_filesystem(disk.filesystem)}
     try:
-        return config.missing_for_squashfs(compressor)
+        return {disk.compressor: config.missing_for_squashfs(disk.compressor)}
     except SpecError:
-        return ("what no kernel has: a squashfs with this compressor",)
+        return {disk.compressor: ("what no kernel has: a squashfs with this compressor",)}

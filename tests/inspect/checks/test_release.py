@@ -50,7 +50,7 @@ class TestReadable:
         check = check_readable(group(ext4))
         assert not check.contradictions
         assert remarks(check) == [
-            "disk was not looked into: it holds an ext4 filesystem, which is not read"
+            "disk was not looked into: it holds a filesystem that is not read: ext4"
         ]
 
     def test_damage_inside(self) -> None:
@@ -197,3 +197,9 @@ class TestConfig:
         [message] = contradictions(check_config(group(disk(compressor="lzma"), config())))
         assert "compressed with lzma" in message
         assert "no kernel" in message
+
+    def test_a_filesystem_that_the_kernel_lacks(self) -> None:
+        ext4 = disk(filesystem="ext4", compressor=None)
+        assert check_config(group(ext4, config(CONFIG + "CONFIG_EXT4_FS=m\n"))).findings == ()
+        [message] = contradictions(check_config(group(ext4, config())))
+        assert message.endswith(f"which is as it is: by config-{RELEASE} it lacks CONFIG_EXT4_FS")
