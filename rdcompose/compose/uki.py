@@ -123,7 +123,10 @@ def plan_uki(package: KernelPackage, spec: UkiSpec) -> UkiPlan:
     try:
         check_parts(parts)
     except (FormatError, UnsupportedError) as error:
-        raise type(error)(f"the stub {spec.stub.file.path.name}: {error.message}") from error
+        raise type(error)(
+            f"the stub {spec.stub.file.path.name}: {error.message}",
+            hint="take the stub of another release of Debian: --uki-stub ./FILE.deb",
+        ) from error
     return UkiPlan(parts=parts, stub=version, inputs=(item, *inputs))
 
 

@@ -103,7 +103,7 @@ def read_pe(data: bytes) -> Pe:
     if count > _MAX_SECTIONS or table + count * _SECTION.size > len(data):
         raise FormatError(f"the EFI program is cut: its {count} section headers are at {table}")
     for value in (alignment, file_alignment):
-        if value < 32 or value & (value - 1):
+        if not value or value & (value - 1):
             raise FormatError(f"the EFI program is aligned to {value}, which is no power of two")
     sections = tuple(_sections(data, table, count))
     used = table + count * _SECTION.size

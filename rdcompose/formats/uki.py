@@ -1,7 +1,7 @@
 """Unified kernel images: kernel, initramfs and command line in one EFI program.
 
 Reference: the UAPI Group's specification "Unified Kernel Image"; systemd-stub(7) for the program
-around them, which is told by its section ``.sdmagic``. The order of the sections, their flags and
+around them, which names itself to boot loaders. The order of the sections, their flags and
 what comes to ``.sbat`` (shim's SBAT.md) are those of systemd's ukify 257, so that the two give the
 same bytes but for the checksum, which ukify leaves out.
 """
@@ -23,7 +23,7 @@ from rdcompose.formats.pe import (
     rename_section,
 )
 
-_MAGIC: Final = re.compile(rb"#### LoaderInfo: (\S+) (\S+) ####")
+_MAGIC: Final = re.compile(rb"#### LoaderInfo: (\S{1,40}) (\S{1,80}) ####")
 _STUB: Final = b"systemd-stub"
 _SBAT: Final = ".sbat"
 _CMDLINE: Final = ".cmdline"
@@ -62,8 +62,8 @@ def read_stub(data: bytes) -> Stub:
     :raises UnsupportedError: it is another program.
     """
     found = read_pe(data)
-    section = found.section(".sdmagic")
-    magic = None if section is None else _MAGIC.match(content_of(data, section))
+    # In a section .sdmagic; of systemd 252 on ARM, whose linker knew none, somewhere.
+    magic = _MAGIC.search(data)
     if found.subsystem != EFI_APPLICATION or magic is None or magic[1] != _STUB:
         what = "an EFI program" if magic is None else magic[1].decode("ascii", "replace")
         raise UnsupportedError(

@@ -156,7 +156,7 @@ def test_a_signed_program_is_refused() -> None:
         (patched(COFF + 2, "<H", 97), "is cut: its 97 section headers are at 328"),
         (PLAIN[: TABLE + 50], "is cut: its 3 section headers are at 328"),
         (patched(HEADER + 32, "<I", 0), "is aligned to 0, which is no power of two"),
-        (patched(HEADER + 36, "<I", 513), "is aligned to 513, which is no power of two"),
+        (patched(HEADER + 36, "<I", 9), "is aligned to 9, which is no power of two"),
         (PLAIN[:-1], r"its section '.sdmagic' of 512 bytes is at 3072"),
         (patched(TABLE + 20, "<I", 0xFFFFFF00), "its section '.text' of 1024 bytes"),
     ],

@@ -10,6 +10,8 @@ import pytest
 
 from rdcompose.cli.main import main
 from rdcompose.formats.pe import content_of, read_pe
+from rdcompose.formats.uki import UkiParts, make_uki, read_stub
+from tests.support.efi import make_efi_kernel
 from tests.support.kernels import package, unpacked
 from tests.support.tools import run, run_bytes, tool
 
@@ -22,8 +24,24 @@ CMDLINE: Final = "console=ttyS0 root=/dev/vda rw"
 KERNELS: Final = (
     ("bookworm", "amd64", "linux-image-cloud-amd64"),
     ("trixie", "amd64", "linux-image-cloud-amd64"),
-    ("trixie", "arm64", "linux-image-arm64"),
 )
+# systemd 252 and 257; the one of 252 for armhf has no room for sections.
+STUBS: Final = (
+    ("bookworm", "amd64"),
+    ("bookworm", "arm64"),
+    ("bookworm", "i386"),
+    ("trixie", "amd64"),
+    ("trixie", "arm64"),
+    ("trixie", "armhf"),
+    ("trixie", "i386"),
+    ("trixie", "riscv64"),
+)
+
+
+def stub_of(suite: str, architecture: str) -> Path:
+    folder = unpacked(suite, architecture, "systemd-boot-efi") / "usr/lib/systemd/boot/efi"
+    [path] = folder.glob("linux*.efi.stub")
+    return path
 
 
 class Image:
@@ -54,8 +72,7 @@ class Image:
         self.release = self.path.name.removesuffix(".efi")
         self.linux = out / f"vmlinuz-{self.release}"
         self.initramfs = out / f"initramfs-{self.release}"
-        folder = unpacked(suite, architecture, "systemd-boot-efi") / "usr/lib/systemd/boot/efi"
-        [self.stub] = folder.glob("linux*.efi.stub")
+        self.stub = stub_of(suite, architecture)
         self.data = self.path.read_bytes()
 
     def content(self, name: str) -> bytes:
@@ -92,6 +109,28 @@ def test_the_same_bytes_as_ukify_but_for_the_checksum(image: Image, tmp_path: Pa
     assert same, "the images differ"
 
 
+@pytest.mark.parametrize(("suite", "architecture"), STUBS)
+def test_the_same_bytes_with_every_stub(suite: str, architecture: str, tmp_path: Path) -> None:
+    path = stub_of(suite, architecture)
+    stub = path.read_bytes()
+    linux, initramfs = make_efi_kernel(machine=read_stub(stub).machine), b"initramfs" * 999
+    (tmp_path / "linux").write_bytes(linux)
+    (tmp_path / "initramfs").write_bytes(initramfs)
+    theirs = tmp_path / "theirs.efi"
+    run(
+        *(*ukify(), "build", "--stub", path, "--linux", tmp_path / "linux", "--uname", "6.1-x"),
+        *("--initrd", tmp_path / "initramfs", "--cmdline", CMDLINE, "--os-release", "ID=x"),
+        *("--output", theirs),
+    )
+    parts = UkiParts(
+        stub=stub, os_release=b"ID=x", cmdline=CMDLINE.encode(), release="6.1-x", linux=linux
+    )
+    mine = bytearray(make_uki(parts, initramfs))
+    place = read_pe(bytes(mine)).header + 64
+    mine[place : place + 4] = bytes(4)
+    assert mine == theirs.read_bytes()
+
+
 def test_ukify_reads_it(image: Image) -> None:
     shown = run(*ukify(), "inspect", image.path)
     assert f".uname:\n  size: {len(image.release)} bytes" in shown
@@ -105,8 +144,6 @@ def test_the_checksum(image: Image) -> None:
     assert pefile.PE(str(image.path), fast_load=True).verify_checksum()
 
 
-# The machine's binutils read EFI programs of its own architecture only.
-@pytest.mark.parametrize("image", KERNELS[:2], ids=identify, indirect=True)
 def test_objcopy_takes_the_sections_out(image: Image, tmp_path: Path) -> None:
     for name, path in ((".linux", image.linux), (".initrd", image.initramfs)):
         target = tmp_path / name
@@ -114,7 +151,6 @@ def test_objcopy_takes_the_sections_out(image: Image, tmp_path: Path) -> None:
         assert target.read_bytes() == path.read_bytes()
 
 
-@pytest.mark.parametrize("image", KERNELS[:2], ids=identify, indirect=True)
 def test_headers_as_objdump_reads_them(image: Image) -> None:
     shown = run_bytes(tool("objdump"), "-h", image.path).decode()
     rows = [line.split() for line in shown.splitlines() if line.lstrip()[:1].isdigit()]
