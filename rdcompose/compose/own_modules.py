@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from rdcompose.kernel.module import Module
     from rdcompose.kernel.package import KernelPackage
 
+# Where the build of a kernel puts its modules.
+_OWN: Final = "kernel/"
 _SYMVERS: Final = "Module.symvers"
 _HEADERS: Final = re.compile(r"usr/src/linux-headers-([^/]+)/Module\.symvers")
 # Those of distributions with everything built as modules are 3 MB.
@@ -78,18 +80,22 @@ def add_own_modules(
 ) -> OwnModules:
     """Read modules, check that they fit the kernel, and put them among its modules.
 
+    Modules that came with the kernel and are not of its tree are checked, too.
+
     :raises SpecError: a source cannot be read, or has no modules for this kernel.
     :raises FormatError: it is damaged.
     :raises ReleaseError: a module does not fit this kernel, or it cannot be proved.
     :raises CapabilityError: the kernel loads no modules.
     """
     if not sources:
+        _check_inside(package, frozenset())
         return OwnModules(package=package)
     if not package.config.builtin("MODULES"):
         raise CapabilityError(f"the kernel {package.release} loads no modules: no CONFIG_MODULES")
     files = [read_module_files(source, package.release) for source in sources]
     modules = [module for found in files for module in found.modules]
     _check_names(modules)
+    _check_inside(package, frozenset(module.name for module in modules))
     versions: Mapping[str, SymbolVersion] | None = None
     inputs = [found.item for found in files]
     for source in symvers:
@@ -117,6 +123,20 @@ def add_own_modules(
         inputs=tuple(inputs),
         notes=(*(note for found in files for note in found.notes), *replaced),
     )
+
+
+def _check_inside(package: KernelPackage, replaced: Container[str]) -> None:
+    """Check modules that came with the kernel but are not of its tree, as an installed one has."""
+    tree = package.tree
+    inside = [
+        module
+        for module in tree.modules
+        if not module.path.startswith(_OWN) and module.name not in replaced
+    ]
+    if inside:
+        kept = tuple(module for module in tree.modules if module not in inside)
+        bare = dataclasses.replace(package, tree=dataclasses.replace(tree, modules=kept))
+        check_out_of_tree(bare, inside, kernel_symbols(bare, None), proof=False)
 
 
 def _check_names(modules: Sequence[Module]) -> None:

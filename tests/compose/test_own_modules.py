@@ -21,6 +21,7 @@ from tests.support.own_modules import (
     kernel_image,
     own_module,
     sample_kernel,
+    sample_modules,
 )
 
 if TYPE_CHECKING:
@@ -89,6 +90,23 @@ def test_what_it_adds_to_taints(tmp_path: Path) -> None:
     package = sample_kernel(image=kernel_image(), options={"MODULE_SIG": "y"})
     own = add(tmp_path, {"a.ko": own_module("a", modinfo=["staging=Y"])}, package)
     assert own.modules[0].taints == "COE"
+
+
+def test_modules_that_came_with_an_installed_kernel(tmp_path: Path) -> None:
+    dkms = {"updates/dkms/mine.ko": own_module("mine", {**NEEDS, "core_get": CORE["core_get"]})}
+    # What its kernel cannot prove is not held against a module that is there already.
+    add_own_modules(sample_kernel(modules=sample_modules() | dkms), [], [])
+    stale = {"extra/stale.ko": own_module("stale", {"core_get": 0x99})}
+    installed = sample_kernel(modules=sample_modules() | dkms | stale)
+    with pytest.raises(ReleaseError) as caught:
+        add_own_modules(installed, [], [])
+    assert caught.value.message == (
+        f"the module stale.ko does not fit the kernel {RELEASE}: of its 2 symbols, 1 have other "
+        "versions in this kernel: core_get"
+    )
+    # One that is given takes its place.
+    own = add(tmp_path, {"stale.ko": own_module("stale")}, installed)
+    assert own.modules[0].replaces == "extra/stale.ko"
 
 
 def test_given_twice(tmp_path: Path) -> None:
