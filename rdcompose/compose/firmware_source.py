@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from rdcompose.tree import Tree
 
 ROOT: Final = "lib/firmware/"
+# What Debian signs for its own kernels, beside what others did.
+_ALTERNATIVE: Final = "-debian"
 _PACKED: Final = re.compile(r"\.(?:xz|zst)$")
 # The largest real ones are below 64 MB.
 _MAX_SIZE: Final = 512 << 20
@@ -155,6 +157,7 @@ class PackageStore:
             raise SpecError(f"cannot read the package {path}: {error.strerror}") from error
         except (FormatError, UnsupportedError) as error:
             raise type(error)(f"{path}: {error.message}", hint=error.hint) from error
+        self._choose_alternatives()
         return Input(
             role=FIRMWARE,
             file=path.name,
@@ -181,6 +184,13 @@ class PackageStore:
             self._stored[plain] = member.target if member.kind is Kind.HARDLINK else member.path
         if member.content:
             self._held[member.path] = member.content
+
+    def _choose_alternatives(self) -> None:
+        """Add the links that update-alternatives(1) makes when wireless-regdb is installed."""
+        for path in self._stored:
+            name = path.removesuffix(_ALTERNATIVE)
+            if name != path and name not in self._stored:
+                self.links.setdefault(name, path.rpartition("/")[2])
 
     def read(self, paths: Collection[str]) -> Mapping[str, bytes]:
         """Return the content of files, unpacked."""

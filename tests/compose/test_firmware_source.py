@@ -114,6 +114,12 @@ def test_the_plain_one_of_two_counts(tmp_path: Path) -> None:
     assert store(root).read([A]) == {A: b"plain"}
 
 
+def test_alternatives(tmp_path: Path) -> None:
+    names = ("r.db-debian", "r.db-upstream", "own", "own-debian")
+    found = store(package(tmp_path, {f"lib/firmware/{name}": name.encode() for name in names}))
+    assert found.links == {"lib/firmware/r.db": "r.db-debian"}
+
+
 def test_directory(tmp_path: Path) -> None:
     outside = tmp_path / "alternative.xz"
     outside.write_bytes(lzma.compress(b"elsewhere"))

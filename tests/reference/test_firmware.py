@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from rdcompose.compose.filesource import FIRMWARE, Source, SourceRequest
 from rdcompose.compose.firmware_packages import package_of
+from rdcompose.compose.firmware_source import open_store
+from rdcompose.compose.inputs import InputFile
 from rdcompose.formats.compression import decompress
 from rdcompose.formats.cpio import read_newc
 from rdcompose.tree import File, read_all
@@ -72,6 +75,18 @@ def test_packages_and_directories(tmp_path: Path) -> None:
         initramfs(tmp_path, *(word for tree in trees for word in ("--firmware-from", tree)))
         == expected
     )
+
+
+@pytest.mark.parametrize("suite", ["bookworm", "trixie"])
+def test_alternatives(suite: str) -> None:
+    path = package(suite, "amd64", "wireless-regdb")
+    request = SourceRequest(FIRMWARE, "wireless-regdb", "wireless-regdb", None)
+    store = open_store(Source(request, InputFile(path=path)), lambda _: False)
+    assert store.links == {
+        "lib/firmware/regulatory.db": "regulatory.db-debian",
+        "lib/firmware/regulatory.db.p7s": "regulatory.db.p7s-debian",
+    }
+    assert store.links.keys() <= {path.removesuffix("-debian") for path in store.files}
 
 
 def test_where_firmware_is_said_to_be() -> None:
