@@ -116,7 +116,8 @@ def test_a_lock_without_an_image_takes_none(workshop: Workshop) -> None:
         (["--os-release", "x"], 2, "--os-release has no meaning without --uki"),
         (["--uki", "--uki-stub", "a b"], 1, "--uki-stub 'a b' has blanks in it"),
         (["--uki", "--uki-stub", "./gone.stub"], 1, "cannot read the stub gone.stub: No such"),
-        (["--uki", "--uki-stub", "."], 1, "--uki-stub '.' is no name of a package"),
+        (["--uki", "--uki-stub", "No_Name"], 1, "--uki-stub 'No_Name' is no name of a package"),
+        (["--uki", "--uki-stub", "."], 1, "cannot read the stub .: Is a directory"),
         (["--uki", "--uki-stub", "./"], 1, "cannot read the stub .: Is a directory"),
     ],
 )
