@@ -22,6 +22,7 @@ class Kind(enum.Enum):
     KERNEL = "kernel"
     INITRAMFS = "initramfs"
     DISK = "modules disk"
+    UKI = "unified kernel image"
     CONFIG = "configuration"
     DEVICE_TREE = "device tree"
     MANIFEST = "manifest"
@@ -96,7 +97,8 @@ class Artifact:
     ``problem`` says why it could not be read, in whole or at all; what was read of it is
     there nevertheless. At most one of the fields behind it is set, by ``kind``;
     ``filesystem`` is the name of one that is not read, empty where it is not known. Beside
-    ``image`` there are ``exports``, the versions of the kernel's symbols, as far as known.
+    ``image`` there are ``exports``, the versions of the kernel's symbols, as far as known. A
+    unified kernel image has ``parts``, kernel and initramfs, and may tell its release as ``uname``.
     """
 
     path: Path
@@ -114,6 +116,8 @@ class Artifact:
     manifest: Mapping[str, Any] | None = None
     checksums: Checksums | None = None
     filesystem: str = ""
+    uname: str | None = None
+    parts: tuple[Artifact, ...] = ()
 
     @property
     def contents(self) -> Contents | None:

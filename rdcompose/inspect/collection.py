@@ -25,9 +25,10 @@ _DEVICE_TREE_SUFFIXES: Final = (".dtb", ".dtbo")
 _MAX_DEPTH: Final = 4
 # What nobody verifies by itself.
 _BESIDE: Final = frozenset({Kind.PACKAGE, Kind.FILESYSTEM, Kind.UNKNOWN})
+_BOOTED: Final = frozenset({Kind.KERNEL, Kind.INITRAMFS, Kind.DISK, Kind.UKI})
 _HINT: Final = (
-    "known are kernels, initramfs of any kind, modules disks (squashfs, also in qcow2), "
-    "configurations, device trees, manifests and SHA256SUMS"
+    "known are kernels, unified kernel images, initramfs of any kind, modules disks (squashfs "
+    "or ext4, also in qcow2), configurations, device trees, manifests and SHA256SUMS"
 )
 
 
@@ -120,7 +121,7 @@ def collect(paths: Sequence[Path], release: str | None = None) -> Collection:
         names = Counter(path.name for path in files)
         # Of two that are called the same, all of the path is needed to tell them apart.
         shown = [path.name if names[path.name] == 1 else str(path) for path in files]
-        sets.append(ArtifactSet(None, tuple(map(_wanted, files, shown))))
+        sets.append(ArtifactSet(None, tuple(_with_parts(map(_wanted, files, shown)))))
     for path in paths:
         if path.is_dir():
             found, beside = _directory(path)
@@ -162,9 +163,10 @@ def _directory(directory: Path) -> tuple[list[ArtifactSet], list[Artifact]]:
     except OSError as error:
         raise SpecError(f"cannot read {directory}: {error.strerror}") from error
     found = [_identified(path, path.relative_to(directory).as_posix()) for path in files]
-    parts = [row for row in found if row.kind not in _BESIDE or _is_part(row)]
+    known = {row.claimed for row in found if row.kind not in _BESIDE and row.claimed is not None}
+    parts = [row for row in found if row.kind not in _BESIDE or _is_part(row, known)]
     beside = [row for row in found if row not in parts]
-    if not any(row.kind in {Kind.KERNEL, Kind.INITRAMFS, Kind.DISK} for row in parts):
+    if not any(row.kind in _BOOTED for row in parts):
         raise SpecError(
             f"{directory} holds no kernel, no initramfs and no modules disk",
             hint="name the directory that they were written to, or the files",
@@ -183,9 +185,17 @@ def _identified(path: Path, name: str) -> Artifact:
         return Artifact(path=path, name=name, kind=Kind.UNKNOWN, size=0, problem=error.message)
 
 
-def _is_part(artifact: Artifact) -> bool:
-    """Whether something that could not be read is meant to be a part nevertheless."""
-    return artifact.kind is not Kind.PACKAGE and artifact.claimed is not None
+def _is_part(artifact: Artifact, known: set[str]) -> bool:
+    """Whether something that is not known is meant to be a part, by its name and others'."""
+    if artifact.kind is Kind.PACKAGE:
+        return False
+    return artifact.claimed in known or is_boot_name(artifact.path.name)
+
+
+def _with_parts(artifacts: Iterable[Artifact]) -> Iterator[Artifact]:
+    for artifact in artifacts:
+        yield artifact
+        yield from artifact.parts
 
 
 def _files(directory: Path) -> Iterator[Path]:
@@ -231,15 +241,19 @@ def _sets(parts: Sequence[Artifact]) -> Iterator[ArtifactSet]:
     only = next(iter(by_release)) if len(by_release) == 1 else None
     for artifact in parts:
         if artifact.claimed is None and artifact.kind is not Kind.CHECKSUMS:
-            inside = ArtifactSet(None, (artifact,)).release
+            inside = _set(None, [artifact]).release
             kept = is_spare(artifact.name)
             others = spare.setdefault(inside, []) if kept else rest
             by_release.get((None if kept else only) or inside or "", others).append(artifact)
     for release in sorted(by_release):
-        yield ArtifactSet(release, (*by_release[release], *sums))
+        yield _set(release, [*by_release[release], *sums])
     if rest:
-        yield ArtifactSet(None, (*rest, *(() if by_release else sums)))
-    yield from (ArtifactSet(None, tuple(files)) for files in spare.values() if files)
+        yield _set(None, [*rest, *(() if by_release else sums)])
+    yield from (_set(None, files) for files in spare.values() if files)
+
+
+def _set(named: str | None, artifacts: Iterable[Artifact]) -> ArtifactSet:
+    return ArtifactSet(named, tuple(_with_parts(artifacts)))
 
 
 def release_of_name(name: str) -> str | None:

@@ -11,6 +11,7 @@ from rdcompose.errors import FormatError, RdcomposeError, SpecError, Unsupported
 from rdcompose.formats import devicetree
 from rdcompose.formats.ext4.reader import Ext4Image
 from rdcompose.formats.image import read_image
+from rdcompose.formats.pe import Pe, content_of, is_pe, read_pe
 from rdcompose.formats.qcow2_reader import is_qcow2, open_qcow2
 from rdcompose.formats.squashfs.reader import SquashfsImage
 from rdcompose.inspect.artifact import Artifact, ChecksumLine, Checksums, Disk, Kind
@@ -30,6 +31,10 @@ if TYPE_CHECKING:
 MAX_FILE: Final = 1 << 30
 _MAX_TEXT: Final = 64 << 20
 _START: Final = 4096
+
+# Of a unified kernel image: what holds the kernel, and what is looked into.
+_KERNEL: Final = ".linux"
+_SECTIONS: Final = (_KERNEL, ".initrd", ".ucode", ".dtb")
 
 _DEB: Final = b"!<arch>\ndebian-binary"
 # sha256sum(1): a line with a name that it had to escape starts with a backslash.
@@ -51,9 +56,24 @@ def identify(path: Path, name: str) -> Artifact:
             size = source.seek(0, io.SEEK_END)
             source.seek(0)
             kind, facts = _read(source, size)
+            parts = _parts(source, path, name) if kind is Kind.UKI else ()
     except OSError as error:
         raise SpecError(f"cannot read {path}: {error.strerror}") from error
-    return Artifact(path=path, name=name, kind=kind, size=size, **facts)
+    return Artifact(path=path, name=name, kind=kind, size=size, parts=parts, **facts)
+
+
+def _parts(source: BinaryIO, path: Path, name: str) -> tuple[Artifact, ...]:
+    """Return what is in a unified kernel image."""
+    source.seek(0)
+    data = source.read()
+    found = []
+    for section in read_pe(data).sections:
+        if section.name in _SECTIONS:
+            content = content_of(data, section)
+            kind, facts = _whole(content)
+            part = f"{section.name} of {name}"
+            found.append(Artifact(path=path, name=part, kind=kind, size=len(content), **facts))
+    return tuple(found)
 
 
 _Facts = tuple[Kind, dict[str, Any]]
@@ -127,16 +147,25 @@ def _whole(data: bytes) -> _Facts:
         return found
     packed: str | None = None
     try:
+        if is_pe(data) and (image := read_pe(data)).section(_KERNEL) is not None:
+            return Kind.UKI, {"uname": _uname(data, image)}
         if is_initramfs(data):
             initramfs, problem = read_initramfs(data)
             return Kind.INITRAMFS, {"initramfs": initramfs, "problem": problem}
     except (FormatError, UnsupportedError) as error:
         packed = error.message
     try:
-        image = read_image(data)
-        return Kind.KERNEL, {"image": image, "exports": exported_versions(data, image)}
+        kernel = read_image(data)
+        return Kind.KERNEL, {"image": kernel, "exports": exported_versions(data, kernel)}
     except (FormatError, UnsupportedError) as error:
         return Kind.UNKNOWN, {"problem": packed or error.message}
+
+
+def _uname(data: bytes, image: Pe) -> str | None:
+    section = image.section(".uname")
+    if section is None:
+        return None
+    return content_of(data, section).rstrip(b"\0\n").decode("utf-8", "replace")
 
 
 def _device_tree(data: bytes) -> _Facts:

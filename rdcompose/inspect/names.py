@@ -22,12 +22,15 @@ _SUFFIX: Final = re.compile(
 _NAMED: Final = re.compile(
     rf"(?:{'|'.join(re.escape(prefix) for prefix in _PREFIXES)})[-_](\d+\.\d+.*)"
 )
+_UKI: Final = re.compile(r"(?:[^-]+-)?(\d+\.\d+.*)")
 _BARE: Final = re.compile(r"\d+\.\d+\S*")
 # What a boot takes, also where no release is in the name.
 _OTHERS: Final = re.compile(
-    r"(?:vmlinuz|vmlinux|bzImage|zImage|u?Image|initrd|initramfs|kernel|modules|config|System\.map)"
-    r"(?:$|[-._0-9])",
-    re.IGNORECASE,
+    r"(?:vmlinuz|vmlinux|bzImage|zImage|u?Image|initrd|initramfs)(?:$|[-._0-9])|kernel\w*\.img$"
+)
+_ABOUT: Final = re.compile(
+    r"\.(?:txt|md|log|list|nodes|tree|conf|cfg|toml|ya?ml|json|html?|csv|tar|zip|deb|rpm|sha\d+|md5"
+    r"|sig|asc|sbom)(?:\.|$)"
 )
 # Of dracut's rescue images, installkernel and editors.
 _SPARE: Final = re.compile(r"[-.](?:rescue|old|bak|backup|orig|save)(?:[-.]|$)|~$")
@@ -35,7 +38,9 @@ _SPARE: Final = re.compile(r"[-.](?:rescue|old|bak|backup|orig|save)(?:[-.]|$)|~
 
 def named_release(name: str) -> str | None:
     """Return the release in the name of a file: that of ``initrd.img-6.1.0-44-amd64``."""
-    found = _NAMED.fullmatch(_stem(name))
+    # kernel-install puts its own token in front of the release.
+    pattern = _UKI if name.endswith(".efi") else _NAMED
+    found = pattern.fullmatch(_stem(name))
     return found[1] if found is not None and is_release(found[1]) else None
 
 
@@ -47,8 +52,8 @@ def directory_release(name: str) -> str | None:
 
 
 def is_boot_name(name: str) -> bool:
-    """Whether a file of this name is meant to be a part of what boots."""
-    return _OTHERS.match(name) is not None
+    """Whether a file of this name is meant to boot, and is not about something that is."""
+    return _OTHERS.match(name) is not None and _ABOUT.search(name) is None
 
 
 def is_spare(name: str) -> bool:

@@ -19,6 +19,7 @@ from tests.support.artifacts import (
     write_sound,
 )
 from tests.support.devicetrees import make_dtb
+from tests.support.efi import make_pe
 from tests.support.images import make_bzimage
 from tests.support.packages import RELEASE, kernel_deb
 
@@ -173,6 +174,9 @@ def test_a_file_that_is_damaged_is_part_of_the_set(tmp_path: Path) -> None:
     write(tmp_path, {"initrd.img": initramfs_bytes(initramfs_files())})
     found = collect([tmp_path])
     assert shown(found) == [(RELEASE, [f"vmlinuz-{RELEASE}", "initrd.img"])]
+    # So is one whose name tells no release.
+    write(tmp_path, {"vmlinuz": make_bzimage()[:1100]})
+    assert shown(collect([tmp_path]))[0][1] == [f"vmlinuz-{RELEASE}", "initrd.img", "vmlinuz"]
 
 
 def test_directories_that_hold_nothing(tmp_path: Path) -> None:
@@ -255,3 +259,30 @@ def test_a_filesystem_by_its_name(tmp_path: Path) -> None:
     write(tmp_path, {f"modules-{RELEASE}.raw": b"XFSB" + bytes(99)})
     [one] = collect([tmp_path]).sets
     assert [row.name for row in one.of(Kind.FILESYSTEM)] == [f"modules-{RELEASE}.raw"]
+
+
+def test_parts_of_a_unified_kernel_image(tmp_path: Path) -> None:
+    data = make_pe(
+        {
+            ".text": b"x",
+            ".linux": make_bzimage(RELEASE),
+            ".initrd": initramfs_bytes(initramfs_files()),
+        }
+    )
+    write(tmp_path, {"boot.efi": data})
+    expected = ["boot.efi", ".linux of boot.efi", ".initrd of boot.efi"]
+    for path in (tmp_path, tmp_path / "boot.efi"):
+        [one] = collect([path]).sets
+        assert [row.name for row in one.artifacts] == expected
+        assert one.release == RELEASE
+    write(tmp_path, {f"{RELEASE}.efi": data})
+    (tmp_path / "boot.efi").unlink()
+    assert [named for named, _ in shown(collect([tmp_path]))] == [RELEASE]
+
+
+def test_other_files_with_a_release_in_their_names(tmp_path: Path) -> None:
+    write_sound(tmp_path)
+    write(tmp_path, {"modules-6.1.0.txt": b"a list\n", "initrd.sha256": b"\x1f\x8b"})
+    found = collect([tmp_path])
+    assert [named for named, _ in shown(found)] == [RELEASE]
+    assert {row.name for row in found.left_over} == {*("modules-6.1.0.txt", "initrd.sha256")}

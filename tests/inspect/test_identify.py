@@ -21,6 +21,7 @@ from tests.support.artifacts import (
     manifest,
 )
 from tests.support.devicetrees import make_dtb
+from tests.support.efi import make_pe
 from tests.support.images import gzipped, make_arm64, make_bzimage, make_vmlinux
 from tests.support.packages import CONFIG, RELEASE, kernel_deb
 
@@ -108,6 +109,41 @@ def test_a_root_of_ext4_is_no_disk_of_modules(tmp_path: Path) -> None:
     image = gzip.decompress((DATA / "ext4.img.gz").read_bytes())
     found = of(tmp_path, image.replace(b"\x036.1", b"\x03x.1").replace(b"6.1", b"x.1"))
     assert (found.kind, found.filesystem) == (Kind.FILESYSTEM, "ext4")
+
+
+def uki(**sections: bytes) -> bytes:
+    """A unified kernel image; names are without their dot."""
+    return make_pe({".text": b"x" * 99} | {f".{name}": data for name, data in sections.items()})
+
+
+def test_unified_kernel_images(tmp_path: Path) -> None:
+    early = initramfs_bytes({"kernel/x86/microcode/GenuineIntel.bin": b"x"}, "none")
+    data = uki(
+        linux=make_bzimage(RELEASE),
+        initrd=initramfs_bytes(initramfs_files()),
+        ucode=early,
+        uname=f"{RELEASE}\n".encode(),
+        osrel=b"ID=debian\n",
+    )
+    found = of(tmp_path, data)
+    assert (found.kind, found.problem, found.uname) == (Kind.UKI, None, RELEASE)
+    assert {row.name: row.kind for row in found.parts} == {
+        ".linux of shown": Kind.KERNEL,
+        ".initrd of shown": Kind.INITRAMFS,
+        ".ucode of shown": Kind.INITRAMFS,
+    }
+    assert of(tmp_path, uki(linux=make_bzimage())).uname is None
+
+
+def test_a_unified_kernel_image_that_is_damaged_inside(tmp_path: Path) -> None:
+    [kernel, initramfs] = of(tmp_path, uki(linux=make_bzimage()[:1100], initrd=b"rubbish")).parts
+    assert "is cut" in str(kernel.problem)
+    assert initramfs.kind is Kind.UNKNOWN
+
+
+def test_other_programs_of_efi_are_nothing(tmp_path: Path) -> None:
+    assert of(tmp_path, uki(osrel=b"x")).kind is Kind.UNKNOWN
+    assert of(tmp_path, uki(linux=make_bzimage())[:300]).kind is Kind.UNKNOWN
 
 
 def test_checksums(tmp_path: Path) -> None:

@@ -22,6 +22,10 @@ DEBIAN = "6.12.57+deb13-cloud-amd64"
         ("System.map-6.1.0-44-amd64", "6.1.0-44-amd64"),
         ("config-6.8.0-rc3-dirty", "6.8.0-rc3-dirty"),
         ("initramfs-6.1.img.gz", "6.1"),
+        (f"{DEBIAN}.efi", DEBIAN),
+        (f"debian-{DEBIAN}.efi", DEBIAN),
+        ("0123456789abcdef-6.12.1-arch1-1.efi", "6.12.1-arch1-1"),
+        ("arch-linux.efi", None),
         ("vmlinuz", None),
         ("vmlinuz-linux", None),
         ("initramfs-linux-fallback.img", None),
@@ -52,12 +56,18 @@ def test_directory_release(name: str, release: str | None) -> None:
     assert directory_release(name) == release
 
 
-@pytest.mark.parametrize("name", ["vmlinuz", "initrd.img", "kernel8.img", "initramfs8", "Image.gz"])
+@pytest.mark.parametrize(
+    "name",
+    ["vmlinuz", "initrd.img", "kernel8.img", "initramfs8", "Image.gz", "vmlinuz-6.1.0-44-amd64"],
+)
 def test_names_of_what_boots(name: str) -> None:
     assert is_boot_name(name)
 
 
-@pytest.mark.parametrize("name", ["README", "root.img", "kernelling.txt", "passwd", "modulesync"])
+@pytest.mark.parametrize(
+    "name",
+    ["README", "root.img", "kernelling.txt", "modules.ramfs", "config.txt", "initramfs-6.1.tar.gz"],
+)
 def test_other_names(name: str) -> None:
     assert not is_boot_name(name)
 

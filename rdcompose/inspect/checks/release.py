@@ -80,6 +80,9 @@ def _inside(group: ArtifactSet) -> Iterator[tuple[str, str]]:
     for artifact in group.of(Kind.KERNEL):
         if artifact.image is not None and artifact.image.release is not None:
             yield f"the kernel in {artifact.name}", artifact.image.release
+    for artifact in group.of(Kind.UKI):
+        if artifact.uname is not None:
+            yield f".uname of {artifact.name}", artifact.uname
     for artifact in group.of(Kind.MANIFEST):
         if artifact.manifest is not None:
             yield f"the composition of {artifact.name}", str(artifact.manifest.get("release"))

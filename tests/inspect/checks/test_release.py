@@ -119,6 +119,15 @@ class TestRelease:
         [message] = contradictions(check_release(group(kernel(), other)))
         assert message.endswith(f"but the composition of manifest.json is of {OTHER}")
 
+    def test_unified_kernel_images(self) -> None:
+        whole = artifact(f"{RELEASE}.efi", Kind.UKI, uname=OTHER)
+        assert contradictions(check_release(group(kernel(), whole))) == [
+            (
+                f"the kernel in vmlinuz-{RELEASE} is of {RELEASE}, but .uname of {RELEASE}.efi is "
+                f"of {OTHER}"
+            )
+        ]
+
     def test_device_trees_by_their_directory(self) -> None:
         tree = artifact(f"linux-image-{OTHER}/a.dtb", Kind.DEVICE_TREE, device_tree=make_dtb({}))
         [message] = contradictions(check_release(group(kernel(), tree)))
