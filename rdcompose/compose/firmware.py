@@ -1,8 +1,8 @@
 """Which firmware goes into an initramfs, and from where.
 
-Drivers name their firmware in their modules (``firmware=`` of modinfo(8)), since Linux 5.16 also
-by shell patterns; a profile can list more. References: Documentation/driver-api/firmware of the
-kernel; for the directories in which the kernel looks, ``fw_search_path.rst`` there.
+Drivers name their firmware in their modules (``firmware=`` of modinfo(8)), newer ones also
+by shell patterns; a profile can list more. Reference: Documentation/driver-api/firmware of the
+kernel.
 
 Firmware of the modules on the modules disk is no part of this: when the root is mounted, the
 kernel looks in the root's ``/lib/firmware``.
@@ -15,6 +15,7 @@ import posixpath
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rdcompose.compose.contents import path_matcher
+from rdcompose.compose.firmware_catalogue import Catalogue, request_of, search_path
 from rdcompose.compose.firmware_packages import package_of
 from rdcompose.compose.firmware_source import ROOT, Store, follow, open_store
 from rdcompose.compose.spec import FirmwareMode
@@ -23,7 +24,7 @@ from rdcompose.kernel.modlist import raise_problems
 from rdcompose.tree import Bytes, File, Symlink, Tree
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from rdcompose.compose.filesource import Source
     from rdcompose.compose.inputs import Input
@@ -40,6 +41,7 @@ class Wish(NamedTuple):
 
     pattern: str
     module: str
+    builtin: bool = False
 
 
 class Piece(NamedTuple):
@@ -59,13 +61,18 @@ class Firmware:
     notes: tuple[str, ...] = ()
 
 
-def module_wishes(depmod: Depmod, names: Iterable[str]) -> tuple[Wish, ...]:
-    """Return what modules ask for, in the order of the names."""
-    return tuple(
+def driver_wishes(depmod: Depmod, names: Iterable[str]) -> tuple[Wish, ...]:
+    """Return what modules ask for, in the order of the names, and then what is built in.
+
+    Built-in drivers start before there is any root, so that no other place can have it.
+    """
+    modules = [
         Wish(pattern, name)
         for name in names
         for pattern in dict.fromkeys(depmod.modules[name].elf.values("firmware"))
-    )
+    ]
+    rows = dict.fromkeys(depmod.builtin_firmware)
+    return (*modules, *(Wish(pattern, name, builtin=True) for pattern, name in rows))
 
 
 def load_firmware(
@@ -98,13 +105,13 @@ def load_firmware(
         )
     asked = wishes if chosen is FirmwareMode.AUTO else ()
     wanted = _wanted((*(wish.pattern for wish in asked), *(entry.pattern for entry in listed)))
-    prefixes = (f"updates/{release}/", "updates/", f"{release}/", "")
+    prefixes = search_path(release)
 
     def likely(path: str) -> bool:
-        return path.startswith(ROOT) and wanted(_request(path, prefixes)[0])
+        return path.startswith(ROOT) and wanted(request_of(path, prefixes)[0])
 
     stores = [open_store(source, likely) for source in sources]
-    catalogue = _Catalogue(stores, prefixes)
+    catalogue = Catalogue(stores, prefixes)
     reasons, notes = _choose(catalogue, asked, listed)
     pieces, inputs = _collect(stores, catalogue, reasons)
     return Firmware(pieces=pieces, inputs=inputs, notes=tuple(notes))
@@ -148,69 +155,21 @@ def _wanted(patterns: Iterable[str]) -> Callable[[str], bool]:
     return wanted
 
 
-def _request(path: str, prefixes: Sequence[str]) -> tuple[str, int]:
-    """Return the name that a driver asks for to get a path, and where it comes in the search."""
-    name = path.removeprefix(ROOT)
-    number = next(n for n, prefix in enumerate(prefixes) if name.startswith(prefix))
-    return name.removeprefix(prefixes[number]), number
-
-
-class _Place(NamedTuple):
-    store: int
-    path: str
-
-
-class _Catalogue:
-    """Where the files of all sources are, by the names that drivers ask for.
-
-    What several sources have is taken of the first. ``dangling`` has links that lead to nothing,
-    with the source of each.
-    """
-
-    def __init__(self, stores: Sequence[Store], prefixes: Sequence[str]) -> None:
-        self.places: dict[str, _Place] = {}
-        self.dangling: dict[str, str] = {}
-        for number, store in enumerate(stores):
-            ranked = sorted(
-                (*_request(path, prefixes), path)
-                for path in (*store.files, *self._through_links(store, prefixes))
-            )
-            for name, _, path in ranked:
-                self.places.setdefault(name, _Place(number, path))
-
-    def _through_links(self, store: Store, prefixes: Sequence[str]) -> Iterator[str]:
-        """Yield the paths that links add: their own, or those below one to a directory."""
-        trails = {link: follow(store.links, link) for link in store.links}
-        ends = {link: "" if trail is None else trail.end for link, trail in trails.items()}
-        to_files = [link for link, end in ends.items() if end in store.files]
-        yield from to_files
-        for link in (link for link, end in ends.items() if end not in store.files):
-            start = f"{ends[link]}/"
-            below = [path for path in (*store.files, *to_files) if path.startswith(start)]
-            yield from (f"{link}/{path.removeprefix(start)}" for path in below)
-            if not below:
-                self.dangling.setdefault(_request(link, prefixes)[0], store.label)
-
-    def matching(self, pattern: str) -> list[str]:
-        """Return the names that a pattern means, sorted."""
-        if pattern in self.places:
-            return [pattern]
-        fits = path_matcher(pattern)
-        return sorted(name for name in self.places if fits(name))
-
-
 def _choose(
-    catalogue: _Catalogue, wishes: Iterable[Wish], listed: Iterable[ListEntry]
+    catalogue: Catalogue, wishes: Iterable[Wish], listed: Iterable[ListEntry]
 ) -> tuple[dict[str, str], list[str]]:
     """Return why each name is wanted, and notes on those that no source has."""
     reasons: dict[str, str] = {}
     missing: dict[str, list[str]] = {}
-    for pattern, module in wishes:
-        names = catalogue.matching(pattern)
+    for wish in wishes:
+        names = catalogue.matching(wish.pattern)
+        driver = (
+            f"{wish.module}, which is built in" if wish.builtin else f"the module {wish.module}"
+        )
         for name in names:
-            reasons.setdefault(name, f"named by the module {module}")
+            reasons.setdefault(name, f"named by {driver}")
         if not names:
-            missing.setdefault(module, []).append(pattern)
+            missing.setdefault(wish.module, []).append(wish.pattern)
     problems: list[str] = []
     for entry in listed:
         names = catalogue.matching(entry.pattern)
@@ -228,7 +187,7 @@ def _choose(
     return reasons, notes
 
 
-def _missing(module: str, names: Sequence[str], catalogue: _Catalogue) -> str:
+def _missing(module: str, names: Sequence[str], catalogue: Catalogue) -> str:
     told = []
     for name in names[:_SHOWN]:
         label = catalogue.dangling.get(name)
@@ -257,7 +216,7 @@ def _unserved(wishes: Sequence[Wish]) -> tuple[str, ...]:
 
 
 def _collect(
-    stores: Sequence[Store], catalogue: _Catalogue, reasons: Mapping[str, str]
+    stores: Sequence[Store], catalogue: Catalogue, reasons: Mapping[str, str]
 ) -> tuple[tuple[Piece, ...], tuple[Input, ...]]:
     """Read what was chosen, and the links that lead to it."""
     pieces: dict[str, Piece] = {}

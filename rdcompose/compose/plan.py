@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from rdcompose.compose.capability import check_init, disk_compression, initramfs_compression
 from rdcompose.compose.features import add_features, feature_inputs, load_features
 from rdcompose.compose.filesource import STUB
-from rdcompose.compose.firmware import add_firmware, load_firmware, module_wishes
+from rdcompose.compose.firmware import add_firmware, driver_wishes, load_firmware
 from rdcompose.compose.images import boot_image
 from rdcompose.compose.inputs import Input, digest
 from rdcompose.compose.layout import add_modules, depmod_of, disk_tree
@@ -142,7 +142,7 @@ def make_plan(package: KernelPackage, kernel: Iterable[Input], spec: ComposeSpec
         spec.firmware,
         spec.firmware_sources,
         listed=profile.firmware,
-        wishes=module_wishes(depmod, selection.ramdisk),
+        wishes=driver_wishes(depmod, selection.ramdisk),
         release=package.release,
         config=package.config,
     )

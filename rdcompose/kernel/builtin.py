@@ -18,18 +18,28 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Builtin:
-    """Paths as listed, and ``(pattern, name)`` of the aliases, normalised."""
+    """Paths as listed, and ``(pattern, name)`` of the aliases, normalised.
+
+    ``firmware`` has each name of firmware, or pattern, with who asks for it.
+    """
 
     paths: tuple[str, ...]
     aliases: tuple[tuple[str, str], ...]
+    firmware: tuple[tuple[str, str], ...] = ()
 
     @classmethod
     def parse(cls, lines: Iterable[str], modinfo: bytes) -> Self:
         """Read both files; what kmod passes over in them is passed over here."""
         paths = [line.strip() for line in lines]
+        records = [*_records(modinfo)]
         return cls(
             tuple([path for path in paths if path[:1].isascii() and path[:1].isalpha()]),
-            tuple(_aliases(modinfo)),
+            tuple(
+                (normalize_alias(value), name)
+                for name, key, value in records
+                if key == "alias" and has_matched_brackets(value)
+            ),
+            tuple((value, name) for name, key, value in records if key == "firmware"),
         )
 
     def names(self) -> dict[str, str]:
@@ -37,10 +47,10 @@ class Builtin:
         return {modname(path): path for path in self.paths}
 
 
-def _aliases(modinfo: bytes) -> Iterable[tuple[str, str]]:
+def _records(modinfo: bytes) -> Iterable[tuple[str, str, str]]:
     # What comes after the last NUL is cut off.
     for text in modinfo.decode("utf-8", "surrogateescape").split("\0")[:-1]:
         name, _, rest = text.partition(".")
-        key, _, alias = rest.partition("=")
-        if name and alias and key == "alias" and has_matched_brackets(alias):
-            yield normalize_alias(alias), name
+        key, _, value = rest.partition("=")
+        if name and value:
+            yield name, key, value

@@ -68,6 +68,11 @@ class Depmod:
         """Paths, as ``modules.builtin`` has them, by module name."""
         return self._builtin_names
 
+    @property
+    def builtin_firmware(self) -> tuple[tuple[str, str], ...]:
+        """Names of firmware, or patterns, each with the built-in driver that asks for it."""
+        return self._builtin.firmware
+
     def direct(self, name: str) -> tuple[str, ...]:
         """Return the modules whose symbols a module uses itself."""
         return self._graph.direct[name]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from rdcompose.compose.filesource import FIRMWARE, Source, SourceRequest
-from rdcompose.compose.firmware import Wish, add_firmware, load_firmware, module_wishes
+from rdcompose.compose.firmware import Wish, add_firmware, driver_wishes, load_firmware
 from rdcompose.compose.firmware_packages import package_of
 from rdcompose.compose.inputs import InputFile
 from rdcompose.compose.spec import FirmwareMode
@@ -92,8 +92,9 @@ def test_what_modules_name() -> None:
             ("left_out", make_ko([("firmware", "x.fw")])),
         )
     ]
-    assert module_wishes(Depmod(modules), ["other", "nic"]) == (
-        *(Wish("o.fw", "other"), Wish("nic/b.fw", "nic"), NIC),
+    depmod = Depmod(modules, builtin_modinfo=b"usb.firmware=u-*\0usb.license=GPL\0")
+    assert driver_wishes(depmod, ["other", "nic"]) == (
+        *(Wish("o.fw", "other"), Wish("nic/b.fw", "nic"), NIC, Wish("u-*", "usb", builtin=True)),
     )
 
 
@@ -105,6 +106,13 @@ def test_by_modules(bench: Bench) -> None:
     assert (piece.source, piece.why) == ("firmware-nic 1.0-1", "named by the module nic")
     assert [(item.role, item.package) for item in found.inputs] == [("firmware", "firmware-nic")]
     assert found.notes == ()
+
+
+def test_by_built_in_drivers(bench: Bench) -> None:
+    bench.source({"u-1": b"1", "nic/a.fw": b"a"})
+    found = bench.load(Wish("u-*", "usb", builtin=True), Wish("gone", "usb", builtin=True))
+    assert [piece.why for piece in found.pieces] == ["named by usb, which is built in"]
+    assert found.notes == ("no source has firmware that usb names: gone",)
 
 
 def test_patterns_match_within_a_component(bench: Bench) -> None:

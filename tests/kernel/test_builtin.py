@@ -34,3 +34,8 @@ def test_lines_of_modules_builtin() -> None:
 )
 def test_records_of_modules_builtin_modinfo(record: bytes, aliases: list[tuple[str, str]]) -> None:
     assert list(Builtin.parse([], record).aliases) == aliases
+
+
+def test_firmware() -> None:
+    record = b"a.firmware=x/a.fw\0a.alias=y\0b.firmware=x/*.bin\0.firmware=z\0c.firmware=\0"
+    assert Builtin.parse([], record).firmware == (("x/a.fw", "a"), ("x/*.bin", "b"))
