@@ -16,7 +16,7 @@ from rdcompose.compose.images import boot_image
 from rdcompose.compose.inputs import Input, digest
 from rdcompose.compose.layout import add_modules, depmod_of, disk_tree
 from rdcompose.compose.microcode import load_microcode
-from rdcompose.compose.own_modules import add_own_modules
+from rdcompose.compose.own_modules import OwnModules, from_outside
 from rdcompose.compose.profile import Profile, load_profile
 from rdcompose.compose.spec import Codec, ComposeSpec, DiskFormat, DiskMode, EmitForm, ImageForm
 from rdcompose.compose.uki import UkiPlan, check_cmdline, plan_uki
@@ -122,7 +122,7 @@ def make_plan(package: KernelPackage, kernel: Iterable[Input], spec: ComposeSpec
     :raises ReleaseError: a module of the user's own does not fit this kernel.
     :raises CapabilityError: this kernel cannot boot it.
     """
-    own = add_own_modules(package, spec.modules, spec.symvers)
+    own = _own_modules(package, spec)
     tree = own.package.tree
     image = boot_image(package, spec.image)
     uki = None if spec.uki is None else plan_uki(package, spec.uki)
@@ -204,6 +204,14 @@ def _shipped(shipped: ModuleTree, whole: ModuleTree, depmod: Depmod) -> tuple[st
     if shipped.indexes and shipped is not whole:
         depmod = depmod_of(shipped)
     return shipped_notes(shipped, depmod)
+
+
+def _own_modules(package: KernelPackage, spec: ComposeSpec) -> OwnModules:
+    if not spec.modules and not from_outside(package.tree.modules):
+        return OwnModules(package=package)
+    from rdcompose.compose.fitting import add_own_modules
+
+    return add_own_modules(package, spec.modules, spec.symvers)
 
 
 def _disk_plan(

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from rdcompose.compose.filesource import MODULE, SYMVERS, Source, parse_source
+from rdcompose.compose.fitting import add_own_modules
 from rdcompose.compose.inputs import InputFile
 from rdcompose.compose.layout import depmod_of
-from rdcompose.compose.own_modules import add_own_modules
 from rdcompose.errors import ReleaseError
 from rdcompose.kernel.outoftree import check_out_of_tree
 from rdcompose.kernel.package import read_kernels

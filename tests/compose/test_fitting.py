@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from rdcompose.compose.filesource import MODULE, SYMVERS, Source, parse_source
+from rdcompose.compose.fitting import add_own_modules
 from rdcompose.compose.inputs import InputFile
-from rdcompose.compose.own_modules import OwnModule, OwnModules, add_own_modules
+from rdcompose.compose.own_modules import OwnModule, OwnModules
 from rdcompose.compose.spec import DiskMode
 from rdcompose.errors import CapabilityError, FormatError, ReleaseError, SpecError
 from tests.support.debs import make_deb
