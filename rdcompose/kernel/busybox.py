@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from rdcompose.kernel.depgraph import DepGraph
     from rdcompose.kernel.softdeps import Softdeps
 
+_OF_PROCESSORS: Final = "kernel/arch/"
 _SET: Final = re.compile(r"\[([!^]?)([^\]]+)\]")
 _RANGE: Final = re.compile(r"(.)-(.)", re.DOTALL)
 
@@ -69,7 +70,8 @@ class BusyboxFiles:
 
         Left out are modules for a feature of the processor: they refuse to load
         elsewhere, which would stop busybox from loading what it was asked for. Where
-        the feature is there, the processor's own modalias has loaded them already.
+        the feature is there, the processor's own modalias has loaded them already, or the
+        kernel asks for them when it wants the algorithm.
         """
         found = [name for alias in wanted for name in self._resolve(alias)]
         return tuple(
@@ -77,8 +79,14 @@ class BusyboxFiles:
         )
 
     def _is_for_processor(self, name: str) -> bool:
-        values = self._graph.modules[name].elf.values("alias")
-        return any(value.startswith("cpu:") for value in values)
+        module = self._graph.modules[name]
+        values = module.elf.values("alias")
+        if any(value.startswith("cpu:") for value in values):
+            return True
+        # Those of 32-bit ARM look for themselves what the processor can do.
+        return module.path.startswith(_OF_PROCESSORS) and any(
+            value.startswith("crypto-") for value in values
+        )
 
     def _dep_line(self, name: str) -> str:
         order = _LoadOrder(self._graph, self._before, self._after).of(name)
