@@ -20,7 +20,8 @@ _CRASH: Final = re.compile(r"Kernel panic - |Fatal exception|BUG: unable to hand
 _INIT_RUNS: Final = re.compile(r"Run /\S+ as init process|^rdcompose: ")
 # The end of a panic's report; the machine stands still, or restarts, which ends QEMU.
 _PANIC_END: Final = "---[ end Kernel panic"
-_HALTED: Final = re.compile(r"reboot: System halted|reboot: Power down")
+# The first also where a machine cannot start again: "Reboot failed -- System halted".
+_HALTED: Final = re.compile(r"System halted|reboot: Power down")
 # What init of the built-in template says: docs/boot.md lists these messages.
 _ERROR: Final = re.compile(r"^rdcompose: (?:\[ *[\d.]+\] )?error: (.*)")
 _MISMATCH: Final = re.compile(r"^rdcompose: .*(this initramfs is for \S+, the kernel is \S+):")

@@ -159,6 +159,8 @@ def test_last_lines() -> None:
         "[    2.000000] reboot: Power down",
     ]
     assert [is_last(line) for line in lines(PANIC)] == [False, False, True]
+    # What a Raspberry Pi says that is to start again.
+    assert is_last(lines("[   40.140695] Reboot failed -- System halted\n")[0])
 
 
 def report(verdict: Verdict, crashes: int = 0) -> Report:
