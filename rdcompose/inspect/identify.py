@@ -181,7 +181,11 @@ def _text(data: bytes) -> _Facts | None:
     for read in _TEXTS:
         if (found := read(data)) is not None:
             return found
-    return None
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return None
+    return Kind.UNKNOWN, {"problem": "it is a text of no known kind"}
 
 
 def _manifest(data: bytes) -> _Facts | None:

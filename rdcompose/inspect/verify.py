@@ -94,6 +94,10 @@ def as_lines(report: Report, *, verbose: bool) -> Iterator[str]:
 
     ``verbose``: also what was not checked, and why.
     """
+    yield from map(printable, _lines(report, verbose=verbose))
+
+
+def _lines(report: Report, *, verbose: bool) -> Iterator[str]:
     for one in report.sets:
         yield _heading(one)
         for check in one.checks:
@@ -107,13 +111,13 @@ def as_lines(report: Report, *, verbose: bool) -> Iterator[str]:
             for finding in check.findings:
                 yield f"  {_mark(finding):7} {check.name:13} {finding.message}"
     for artifact in report.left_over:
-        yield printable(f"left over: {artifact.name} ({artifact.problem or artifact.what})")
+        yield f"left over: {artifact.name} ({artifact.problem or artifact.what})"
 
 
 def _heading(one: SetReport) -> str:
     names = [row.name for row in one.group.artifacts if row.kind is not Kind.DEVICE_TREE]
     told = ", ".join(part for part in (one.group.release, one.architecture) if part)
-    return printable(f"{told or 'of no release that can be told'}: {', '.join(names)}")
+    return f"{told or 'of no release that can be told'}: {', '.join(names)}"
 
 
 def _mark(finding: Finding) -> str:
@@ -127,15 +131,20 @@ def as_json(report: Report) -> dict[str, Any]:
         "ok": not report.contradictions,
         "sets": [_set(one) for one in report.sets],
         "left_over": [
-            {"name": printable(row.name), "kind": row.kind.value, "why": row.problem or row.what}
+            {
+                "name": printable(row.name),
+                "kind": row.kind.value,
+                "why": printable(row.problem or row.what),
+            }
             for row in report.left_over
         ],
     }
 
 
 def _set(one: SetReport) -> dict[str, Any]:
+    release = one.group.release
     return {
-        "release": one.group.release,
+        "release": None if release is None else printable(release),
         "architecture": one.architecture,
         "ok": not one.contradictions,
         "files": [
@@ -146,7 +155,7 @@ def _set(one: SetReport) -> dict[str, Any]:
             {
                 "name": check.name,
                 "result": _result(check),
-                "summary": check.summary,
+                "summary": printable(check.summary),
                 "findings": [
                     {"severity": finding.severity.value, "message": finding.message}
                     for finding in check.findings

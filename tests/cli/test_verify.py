@@ -189,7 +189,7 @@ def test_an_xz_that_the_kernel_refuses(tmp_path: Path, capsys: pytest.CaptureFix
     ("arguments", "status", "message"),
     [
         (["{}/none"], 1, "cannot read {}/none: No such file or directory"),
-        (["{}/text"], 1, "{}/text cannot be verified: no kernel image"),
+        (["{}/text"], 1, "{}/text cannot be verified: it is a text of no known kind"),
         (["{}"], 1, "{} holds no kernel, no initramfs and no modules disk"),
         (["{}/text", "--release", "../x"], 1, "'../x' is no kernel release"),
     ],

@@ -147,7 +147,7 @@ def test_a_release_that_is_asked_for(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "data", "message", "hint"),
     [
-        ("text", b"text\n", "text cannot be verified: no kernel image", "known are kernels"),
+        ("text", b"text\n", "text cannot be verified: it is a text", "known are kernels"),
         ("empty", b"", "empty cannot be verified: it is empty", "known are kernels"),
         ("k.deb", kernel_deb(), "k.deb cannot be verified: it is a Debian package", "build"),
         (

@@ -167,7 +167,8 @@ def test_other_json_is_nothing(tmp_path: Path) -> None:
     ("data", "kind", "problem"),
     [
         (b"", Kind.UNKNOWN, "it is empty"),
-        (b"some text\n", Kind.UNKNOWN, "no kernel image: it starts with 73 6f 6d 65"),
+        (b"rubbish\xff", Kind.UNKNOWN, "no kernel image: it starts with 72 75 62 62"),
+        (b"some text\n", Kind.UNKNOWN, "it is a text of no known kind"),
         (gzip.compress(random.Random(0).randbytes(999))[:500], Kind.UNKNOWN, "gzip"),
         (gzip.compress(b"text"), Kind.UNKNOWN, "holds no kernel image"),
         (make_bzimage()[:1100], Kind.UNKNOWN, "the x86 bzImage is cut"),
