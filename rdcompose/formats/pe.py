@@ -107,7 +107,8 @@ def read_pe(data: bytes) -> Pe:
             raise FormatError(f"the EFI program is aligned to {value}, which is no power of two")
     sections = tuple(_sections(data, table, count))
     used = table + count * _SECTION.size
-    end = min([headers, *(row.offset for row in sections if row.file_size)])
+    # The last block of the headers is theirs to the end, unless a section begins in it.
+    end = min([_up(headers, file_alignment), *(row.offset for row in sections if row.file_size)])
     return Pe(
         machine=machine,
         header=header,
@@ -119,7 +120,7 @@ def read_pe(data: bytes) -> Pe:
         signed=_directory(data, header, magic, size, _SECURITY),
         symbols=(symbols, number),
         sections=sections,
-        room=max(0, (_up(end, file_alignment) - used) // _SECTION.size),
+        room=max(0, (end - used) // _SECTION.size),
     )
 
 

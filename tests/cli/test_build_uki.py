@@ -144,32 +144,36 @@ def test_wrong_stubs(workshop: Workshop, stub: bytes, message: str) -> None:
     assert message in workshop.fail(*uki(workshop))
 
 
-def _stub_package(version: str = "252-1") -> bytes:
-    control = {"Package": "systemd-boot-efi", "Version": version, "Architecture": "amd64"}
+def _stub_package(version: str = "252-1", name: str = "systemd-boot-efi") -> bytes:
+    control = {"Package": name, "Version": version, "Architecture": "amd64"}
     return make_deb({STUB_PATH: make_pe()}, control=control)
 
 
-def test_the_stub_of_the_archive(shop: Shop) -> None:
+@pytest.mark.parametrize(
+    ("name", "options"), [("systemd-boot-efi", []), ("other-efi", ["--uki-stub", "other-efi"])]
+)
+def test_the_stub_of_the_archive(shop: Shop, name: str, options: list[str]) -> None:
     shop.farm.bookworm.add(_stub_package())
+    shop.farm.bookworm.add(_stub_package(name="other-efi"))
     files = sample_files() | {f"boot/vmlinuz-{RELEASE}": make_efi_kernel(RELEASE)}
     shop.farm.bookworm.add(kernel_deb(files))
     shop.farm.publish()
     lists = shop.path / "lists"
     lists.mkdir()
     (lists / "modules.ramfs").write_bytes(b"virtio_blk\n")
-    shop.run("build", RELEASE, "--uki", "-o", "first", "--profile", str(lists))
+    shop.run("build", RELEASE, "--uki", "-o", "first", "--profile", str(lists), *options)
     lock = shop.path / "first" / f"manifest-{RELEASE}.json"
     manifest = json.loads(lock.read_bytes())
-    assert manifest["options"]["uki-stub"] == "systemd-boot-efi"
+    assert manifest["options"]["uki-stub"] == name
     [item] = [row for row in manifest["inputs"] if row["role"] == "uki-stub"]
     assert (item["package"], item["version"], item["source"]) == (
-        "systemd-boot-efi",
+        name,
         "252-1",
         "archive",
     )
     assert item["archive"]["verified"]
     # Whatever is newer by now.
-    shop.farm.bookworm.add(_stub_package("252-2"))
+    shop.farm.bookworm.add(_stub_package("252-2", name))
     shop.farm.publish()
     shop.run("build", "--locked", str(lock), "--profile", str(lists))
     first = {path.name: path.read_bytes() for path in (shop.path / "first").iterdir()}

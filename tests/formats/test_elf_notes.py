@@ -38,7 +38,9 @@ def test_a_pvh_note_of_a_strange_size_is_none() -> None:
 
 
 def test_notes_aligned_to_eight_bytes() -> None:
-    notes = elf_note(b"abc", 5, b"12345", align=8) + elf_note(b"Xen", 18, bytes(7) + b"\1", align=8)
+    notes = elf_note(b"abcde", 5, b"12345", align=8) + elf_note(
+        b"Xen", 18, bytes(7) + b"\1", align=8
+    )
     data = make_elf_kernel(notes, align=8)
     assert [note.kind for note in read_notes(data)] == [5, 18]
 

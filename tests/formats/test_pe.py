@@ -130,6 +130,33 @@ def test_headers_without_room() -> None:
         add_sections(small, [*fitting, NewSection(".more", b"")])
 
 
+def test_room_ends_where_a_section_begins() -> None:
+    used = TABLE + 3 * 40
+    # What the headers say of themselves is less, or more.
+    assert read_pe(patched(HEADER + 60, "<I", 0x201)).room == (0x400 - used) // 40
+    assert read_pe(patched(HEADER + 60, "<I", 0x800)).room == (0x600 - used) // 40
+    early = patched(TABLE + 20, "<I", used + 45)
+    assert read_pe(early).room == 1
+    assert read_pe(patched(TABLE + 16, "<II", 0, 0)).room == (0x600 - used) // 40
+    out = add_sections(patched(HEADER + 60, "<I", 0x5F0), [])
+    assert struct.unpack_from("<I", out, HEADER + 60) == (0x600,)
+
+
+def test_what_is_in_memory_only_is_no_content() -> None:
+    longer = patched(TABLE + 8, "<I", 5000)
+    assert contents(longer)[".text"] == SECTIONS[".text"].ljust(1024, b"\0")
+
+
+def test_data_directories_that_are_not_there_say_nothing() -> None:
+    signed = make_pe(signature=b"signature")
+    assert not read_pe(patched(HEADER + 108, "<I", 4, data=signed)).signed
+    # Of a header that ends before it, the next bytes are those of a section.
+    short = bytearray(make_pe({}))
+    struct.pack_into("<H", short, COFF + 16, 112 + 4 * 8)
+    struct.pack_into("<Q", short, HEADER + 112 + 4 * 8, 1)
+    assert not read_pe(bytes(short)).signed
+
+
 def test_a_program_that_would_be_too_big() -> None:
     last = patched(TABLE + 80 + 8, "<I", 0x7FFFC000)
     with pytest.raises(FormatError, match=r"would be too big with \.one"):

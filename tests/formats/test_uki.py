@@ -44,6 +44,17 @@ def test_sections_in_their_order() -> None:
     ]
 
 
+def test_the_kernel_may_run_where_it_lies() -> None:
+    data = make_uki(PARTS, b"")
+    found = read_pe(data)
+    kinds = {
+        row.name: int.from_bytes(data[place + 36 : place + 40], "little")
+        for number, row in enumerate(found.sections)
+        if (place := found.table + number * 40)
+    }
+    assert (kinds[".linux"], kinds[".initrd"]) == (0x40000020, 0x40000040)
+
+
 def test_without_a_command_line_there_is_no_section_for_it() -> None:
     found = contents(make_uki(dataclasses.replace(PARTS, cmdline=None), b""))
     assert list(found)[3:] == [".osrel", ".uname", ".linux", ".initrd"]

@@ -39,6 +39,21 @@ def test_the_elf_file_of_a_bzimage(packer: str) -> None:
     )
 
 
+def test_setup_code_of_no_sectors_has_four() -> None:
+    plain = make_bzimage(payload=images.gzipped(ELF))
+    old = bytearray(plain[:1024] + bytes(3 * 512) + plain[1024:])
+    old[0x1F1] = 0
+    assert unpack_kernel(bytes(old)).data == ELF
+
+
+def test_no_more_is_read_than_the_header_names() -> None:
+    data = bytearray(make_bzimage(payload=images.gzipped(ELF)))
+    (size,) = struct.unpack_from("<I", data, 0x24C)
+    struct.pack_into("<I", data, 0x24C, size - 9)
+    with pytest.raises(FormatError, match="is cut"):
+        unpack_kernel(bytes(data))
+
+
 def test_a_kernel_without_pvh_has_its_own_entry_alone() -> None:
     found = unpack_kernel(make_bzimage(payload=images.gzipped(make_elf_kernel(None, entry=77))))
     assert (found.entry, found.pvh) == (77, None)
