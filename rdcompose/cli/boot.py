@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from rdcompose.cli.terminal import progress
 from rdcompose.errors import FormatError, RdcomposeError, SpecError, UsageError
+from rdcompose.kernel.release import flavour_of_release
 from rdcompose.publish import Publication
 from rdcompose.qemu.accelerator import SOFTWARE, choose_accelerator
 from rdcompose.qemu.artifacts import find_artifacts
@@ -70,7 +71,8 @@ def boot(arguments: argparse.Namespace) -> int:
     """Run the command; returns the exit status."""
     _check_usage(arguments)
     artifacts = find_artifacts(arguments.directory, arguments.release)
-    board = find_board(artifacts.architecture, arguments.machine)
+    flavour = flavour_of_release(artifacts.release)
+    board = find_board(artifacts.architecture, arguments.machine, flavour)
     _check_board(arguments, board)
     program = find_program(board)
     accelerator = choose_accelerator(board, program)

@@ -24,7 +24,8 @@ class Board:
     a network card are. ``memory`` is in MiB; a board that is a real one has exactly that, and
     its own number of processors (``fixed``). Such a board needs a device tree of the kernel:
     ``dtb`` is its file name. ``append`` is what its kernel needs to be told. ``counted``:
-    under software emulation its clock must be counted from its instructions.
+    under software emulation its clock must be counted from its instructions. ``flavours`` are
+    kernels that boot on this machine and not on the others.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Board:
     fixed: bool = False
     dtb: str | None = None
     append: str = ""
+    flavours: tuple[str, ...] = ()
     counted: bool = False
 
     @property
@@ -99,6 +101,33 @@ def _raspi(name: str, program: str, dtb: str, *, memory: int, cpus: int, append:
 # QEMU does not know a register that this driver's start reads, and faults.
 _ZERO: Final = "initcall_blacklist=bcm2835_power_driver_init"
 
+
+def _malta(program: str, cpu: str) -> Board:
+    return Board(
+        name="malta",
+        program=program,
+        package="qemu-system-mips",
+        machine="malta",
+        console="ttyS0",
+        cpu=cpu,
+        cpus=1,
+    )
+
+
+_LOONGSON: Final = Board(
+    name="loongson3-virt",
+    program="qemu-system-mips64el",
+    package="qemu-system-mips",
+    machine="loongson3-virt",
+    console="ttyS0",
+    memory=1024,
+    cpus=1,
+    flavours=("loongson-3",),
+)
+
+# Flavours of Debian's kernels that are for machines which QEMU does not have.
+_NOT_EMULATED: Final = frozenset({"marvell", "octeon", "mips32r2el", "mips64r2el"})
+
 BOARDS: Final[Mapping[str, tuple[Board, ...]]] = {
     "amd64": _PC,
     "i386": _PC[:2],
@@ -146,6 +175,8 @@ BOARDS: Final[Mapping[str, tuple[Board, ...]]] = {
             append=_ZERO,
         ),
     ),
+    "mips64el": (_malta("qemu-system-mips64el", "5KEc"), _LOONGSON),
+    "mipsel": (_malta("qemu-system-mipsel", "24Kf"), _LOONGSON),
     "riscv64": (
         Board(
             name="virt",
@@ -182,10 +213,10 @@ BOARDS: Final[Mapping[str, tuple[Board, ...]]] = {
 }
 
 
-def find_board(architecture: str, machine: str | None) -> Board:
-    """Return the board that a name of ``--machine`` means, or the architecture's first.
+def find_board(architecture: str, machine: str | None, flavour: str | None = None) -> Board:
+    """Return the board that a name of ``--machine`` means, or the first for a kernel's flavour.
 
-    :raises UnsupportedError: no machine is known for this architecture.
+    :raises UnsupportedError: no machine is known for this architecture or flavour.
     :raises UsageError: the architecture has no such machine.
     """
     boards = BOARDS.get(architecture)
@@ -194,10 +225,15 @@ def find_board(architecture: str, machine: str | None) -> Board:
             f"no machine of QEMU is known here for {architecture}",
             hint=f"there are machines for {', '.join(sorted(BOARDS))}",
         )
+    names = ", ".join(board.name for board in boards)
     if machine is None:
-        return boards[0]
+        if flavour in _NOT_EMULATED:
+            raise UnsupportedError(
+                f"QEMU has no machine that {flavour} kernels are for",
+                hint=f"to try another one all the same, name it with --machine: {names}",
+            )
+        return next((board for board in boards if flavour in board.flavours), boards[0])
     for board in boards:
         if board.name == machine:
             return board
-    names = ", ".join(board.name for board in boards)
     raise UsageError(f"{architecture} has no machine {machine!r}", hint=f"it has {names}")

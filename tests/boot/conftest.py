@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
+from rdcompose.kernel.release import flavour_architecture
 from tests.support import rootfs
 from tests.support.kernels import cache_directory, mirrors, package
 from tests.support.qemu import Machine
@@ -42,6 +43,13 @@ class Composition:
         )
 
 
+def architecture_of(flavour: str) -> str:
+    """Debian's name of the architecture of a flavour."""
+    found = flavour_architecture(flavour)
+    assert found is not None, flavour
+    return found.name
+
+
 class Compose(Protocol):
     """Runs ``rdcompose build``, once for the same arguments."""
 
@@ -52,7 +60,7 @@ class Compose(Protocol):
 def composition(tmp_path_factory: pytest.TempPathFactory) -> Compose:
     @functools.cache
     def compose(suite: str, flavour: str, *options: str) -> Composition:
-        architecture = flavour.rpartition("-")[2]
+        architecture = architecture_of(flavour)
         kernel = package(suite, architecture, f"linux-image-{flavour}")
         out = tmp_path_factory.mktemp("composition")
         run(
@@ -87,7 +95,7 @@ def composition_by_name(tmp_path_factory: pytest.TempPathFactory) -> Compose:
         run(*(sys.executable, "-m", "rdcompose", "verify", "-q", out))
         [initramfs] = out.glob("initramfs-*")
         release = initramfs.name.removeprefix("initramfs-")
-        architecture = flavour.rpartition("-")[2]
+        architecture = architecture_of(flavour)
         return Composition(architecture=architecture, release=release, directory=out)
 
     return compose

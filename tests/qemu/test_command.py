@@ -88,3 +88,15 @@ def test_boards_are_found_by_name() -> None:
     assert caught.value.hint == "it has pc, q35, microvm"
     with pytest.raises(UnsupportedError, match="no machine of QEMU is known here for mips"):
         find_board("mips", None)
+
+
+def test_a_flavour_has_a_machine_of_its_own_or_none() -> None:
+    assert find_board("mips64el", None, "5kc-malta").name == "malta"
+    assert find_board("mips64el", None, "loongson-3").name == "loongson3-virt"
+    assert find_board("mips64el", None, "mine").name == "malta"
+    assert find_board("mips64el", "malta", "loongson-3").name == "malta"
+    with pytest.raises(UnsupportedError, match="that marvell kernels are for") as caught:
+        find_board("armel", None, "marvell")
+    assert caught.value.hint is not None
+    assert caught.value.hint.endswith("--machine: raspi0, raspi1ap")
+    assert find_board("armel", "raspi0", "marvell").name == "raspi0"

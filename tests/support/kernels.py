@@ -34,6 +34,17 @@ KERNELS: Final = (
     ("trixie", "amd64", "linux-image-cloud-amd64"),
     ("trixie", "arm64", "linux-image-arm64"),
 )
+# The smallest of every other architecture: 32-bit and big-endian ones are among them.
+OTHER_ARCHITECTURES: Final = (
+    ("bookworm", "i386", "linux-image-686"),
+    ("bookworm", "armhf", "linux-image-armmp"),
+    ("bookworm", "armel", "linux-image-rpi"),
+    ("trixie", "riscv64", "linux-image-riscv64"),
+    ("bookworm", "ppc64el", "linux-image-powerpc64le"),
+    ("bookworm", "s390x", "linux-image-s390x"),
+    ("bookworm", "mipsel", "linux-image-4kc-malta"),
+    ("bookworm", "mips64el", "linux-image-5kc-malta"),
+)
 KEYRING: Final = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 # The start of a versioned name: linux-image-6.1.0-44-…, linux-image-6.12.57+deb13-…
 _RELEASE_START: Final = r"\d[0-9.]*(?:\+deb\d+)?(?:-\d+)?"
