@@ -3,8 +3,8 @@
 One line of JSON for each kernel goes to a file as soon as it is done, and what is in that
 file already is not done again: a sweep takes hours, and may be interrupted. First come the
 newest kernels of every flavour, then those of every suite, then the others. Downloads go to a
-cache of their own, one kernel ahead, and are deleted after use. bench/sweep_table.py makes
-the page of the documentation from the file.
+cache of their own, one kernel ahead, and are deleted after use. With --table the page of the
+documentation is printed that the file comes to.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import contextlib
 import dataclasses
 import datetime
 import functools
-import hashlib
 import json
 import os
 import shutil
@@ -26,6 +25,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from bench.sweep_table import page
 from rdcompose.archive.obtain import obtain_found
 from rdcompose.archive.suites import family, other_suites
 from rdcompose.cli.archive import archive_session
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 TOP: Final = Path(__file__).resolve().parents[1]
 PROGRAMS: Final = ("busybox", "e2fsck")
 BOOT_LIMIT: Final = 600  # seconds
+USB_PROFILE: Final = "generic"
 # Lines of the console that are kept of a boot that failed.
 TAIL: Final = 12
 
@@ -78,21 +79,23 @@ class Files:
 def main() -> None:
     """Go through the kernels that are left."""
     options = parse()
-    done = {row["sha256"] for row in read_rows(options.results) if finished(row, options)}
+    if options.table:
+        print(page(read_rows(options.results)), end="")
+        return
+    rows = read_rows(options.results)
+    done = {row["sha256"] for row in rows if finished(row, options)}
+    tried = {row["sha256"] for row in rows if not row["error"]}
     with tempfile.TemporaryDirectory(prefix="rdcompose-sweep-", dir=options.scratch) as scratch:
         cache = options.cache or Path(scratch) / "cache"
         sweep = Sweep(options, Path(scratch), cache)
-        sweep.run(done)
+        sweep.run(done, tried)
 
 
 def finished(row: dict[str, Any], options: argparse.Namespace) -> bool:
     """Whether a row needs no second try: one that failed does, with the code as it is now."""
-    return row["profile"] == options.profile and not row.get("error") and verified(row)
-
-
-def verified(row: dict[str, Any]) -> bool:
     boot = row.get("boot")
-    return not row.get("contradiction") and not (boot and not boot["passed"])
+    passed = bool(row.get("verified")) and (boot is None or boot["passed"])
+    return bool(row["profile"] == options.profile) and passed
 
 
 def parse() -> argparse.Namespace:
@@ -114,6 +117,9 @@ def parse() -> argparse.Namespace:
     )
     parser.add_argument(
         "--results", type=Path, default=Path("sweep.jsonl"), help="default: sweep.jsonl"
+    )
+    parser.add_argument(
+        "--table", action="store_true", help="do nothing but print the page that results come to"
     )
     parser.add_argument("--cache", type=Path, help="keep indexes of the archive here")
     parser.add_argument("--scratch", type=Path, help="directory for files while they are needed")
@@ -140,11 +146,11 @@ class Sweep:
         self._cache = cache
         self._architectures = options.arch or sorted(ARCHITECTURES)
 
-    def run(self, done: set[str]) -> None:
+    def run(self, done: set[str], tried: set[str]) -> None:
         with ThreadPoolExecutor(1) as beside, self._opened() as sessions:
             rows = [row for row in self._listed(sessions) if self._wanted(row)]
             first = newest_of(rows, lambda row: (row.architecture, row.flavour, row.suites[0]))
-            rows = [row for row in in_order(rows) if row.key not in done]
+            rows = [row for row in in_order(rows, tried) if row.key not in done]
             print(f"{len(rows)} kernels to do, {len(done)} done", flush=True)
             rows = rows[: self._options.limit]
             fetches = [functools.partial(fetch, row, sessions[row.architecture]) for row in rows]
@@ -237,7 +243,7 @@ class Sweep:
         row["download"] = got.seconds
         out = self._scratch / "out"
         try:
-            row |= self._build(got, out)
+            row |= self._build(got, out, self._options.profile)
             if not row["error"]:
                 row |= self._judge(kernel, got, out, boots=boots)
         finally:
@@ -246,9 +252,9 @@ class Sweep:
             shutil.rmtree(out, ignore_errors=True)
         return row
 
-    def _build(self, files: Files, out: Path) -> dict[str, Any]:
+    def _build(self, files: Files, out: Path, profile: str) -> dict[str, Any]:
         command = ["build", *map(str, files.packages), "-o", str(out), "--json", "--no-progress"]
-        command += ["--profile", self._options.profile]
+        command += ["--profile", profile]
         for name, path in zip(PROGRAMS, files.programs, strict=True):
             command += [f"--{name}", str(path)]
         run = execute(command)
@@ -266,23 +272,36 @@ class Sweep:
         }
 
     def _judge(self, kernel: Kernel, files: Files, out: Path, *, boots: bool) -> dict[str, Any]:
-        row: dict[str, Any] = {"contradiction": verify(out)}
+        run = execute(["verify", str(out)])
+        said = message(run.errors) or run.output.strip()
+        row: dict[str, Any] = {"verified": not run.status}
+        if run.status:
+            return {"contradiction": said}
         if not boots:
             return row
         try:
-            board = find_board(kernel.architecture, None)
+            board = find_board(kernel.architecture, None, kernel.flavour)
         except RdcomposeError as error:
             return row | {"no_boot": error.message}
         if shutil.which(board.program) is None:
             return row | {"no_boot": f"{board.program} is not installed ({board.package})"}
+        if board.disk == "usb-storage":
+            # A board of the Raspberry Pi: small machines need no drivers of USB disks.
+            shutil.rmtree(out)
+            if failed := self._build(files, out, USB_PROFILE).get("error"):
+                return row | {"error": failed}
         return row | boot(board, files, out)
 
 
-def in_order(rows: list[Kernel]) -> list[Kernel]:
-    """Sort the newest of every flavour to the front, then those of every suite."""
+def in_order(rows: list[Kernel], tried: set[str]) -> list[Kernel]:
+    """Sort what was not tried yet to the front, there the newest of every flavour, then suite."""
     flavours = newest_of(rows, lambda row: (row.architecture, row.flavour))
     suites = newest_of(rows, lambda row: (row.architecture, row.flavour, row.suites[0]))
-    return sorted(rows, key=lambda row: (row.key not in flavours, row.key not in suites, row.size))
+
+    def rank(row: Kernel) -> tuple[bool, bool, bool, int]:
+        return (row.key in tried, row.key not in flavours, row.key not in suites, row.size)
+
+    return sorted(rows, key=rank)
 
 
 def newest_of(rows: Iterable[Kernel], group: Callable[[Kernel], object]) -> set[str]:
@@ -347,19 +366,6 @@ def device_tree(packages: Iterable[Path], name: str, target: Path) -> bool:
                     target.write_bytes(member.content)
                     return True
     return False
-
-
-def verify(out: Path) -> str:
-    """Return what contradicts itself in a composition, empty if nothing does."""
-    run = execute(["verify", str(out)])
-    # Where there is no such command, the checksums have to do.
-    if run.status != 2:
-        return message(run.errors) or run.output.strip() if run.status else ""
-    for line in (out / "SHA256SUMS").read_text().splitlines():
-        digest, name = line.split(maxsplit=1)
-        if hashlib.sha256((out / name.lstrip("*")).read_bytes()).hexdigest() != digest:
-            return f"{name} is not what SHA256SUMS says"
-    return ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
