@@ -4,10 +4,12 @@ Layout: ``include/linux/export-internal.h`` and ``include/asm-generic/vmlinux.ld
 Linux 5.19 and later. ``__ksymtab`` and ``__ksymtab_gpl`` stand side by side, each sorted by
 name; a record is three words: value, name and namespace, which are distances from the word
 itself or, without ``CONFIG_HAVE_ARCH_PREL32_RELOCATIONS``, addresses. Behind them stand the
-CRCs, one 32-bit word a symbol in the same order, and then the names.
+CRCs, one 32-bit word a symbol in the same order, and then the names. Linux 7 has one
+``__ksymtab`` for all, and behind the CRCs ``__kflagstab``, a byte a symbol. Without
+``CONFIG_MODVERSIONS`` there are no CRCs.
 
-Kernels are stripped of what would tell where this is, so it is found by the one
-symbol that every kernel with modules has. A table that is not as described is not found, or
+Kernels are stripped of what would tell where this is, so it is found by a symbol that every
+kernel with modules has. A table that is not as described is not found, or
 has CRCs that do not fit: the caller compares those with what the kernel's own modules have.
 """
 
@@ -23,7 +25,10 @@ from typing import TYPE_CHECKING, Final, Literal
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-ANCHOR: Final = b"module_layout\0"
+# The first is of kernels with symbol versions only.
+ANCHORS: Final = (b"module_layout\0", b"_printk\0")
+# KSYM_FLAG_GPL_ONLY of include/linux/module_symbol.h
+GPL_ONLY: Final = 1
 _NAME: Final = re.compile(rb"([A-Za-z_.][A-Za-z0-9_.]{0,510})\0")
 _NAMESPACE: Final = re.compile(rb"([A-Za-z0-9_.:,*-]{1,255})\0")
 # The table of a kernel with 15 000 symbols and their names are half of this.
@@ -58,16 +63,24 @@ class _Form:
 
 
 def read_kernel_symbols(
-    data: bytes, *, bits: Literal[32, 64], byteorder: Literal["little", "big"]
+    data: bytes,
+    *,
+    bits: Literal[32, 64],
+    byteorder: Literal["little", "big"],
+    versioned: bool = True,
 ) -> Mapping[str, KernelSymbol] | None:
-    """Return the symbols of an unpacked kernel by name; ``None`` if there is no such table."""
-    at = data.find(ANCHOR)
-    while at >= 0:
-        for form, record in _candidates(data, at, bits, byteorder):
-            found = _table(data, record, form)
-            if found is not None:
-                return found
-        at = data.find(ANCHOR, at + 1)
+    """Return the symbols of an unpacked kernel by name; ``None`` if there is no such table.
+
+    ``versioned`` says whether it has CRCs.
+    """
+    for anchor in ANCHORS:
+        at = data.find(anchor)
+        while at >= 0:
+            for form, record in _candidates(data, at, bits, byteorder):
+                found = _table(data, record, form, versioned=versioned)
+                if found is not None:
+                    return found
+            at = data.find(anchor, at + 1)
     return None
 
 
@@ -95,7 +108,9 @@ def _candidates(
                 yield _Form(order=order, size=size, base=base), record
 
 
-def _table(data: bytes, record: int, form: _Form) -> dict[str, KernelSymbol] | None:
+def _table(
+    data: bytes, record: int, form: _Form, *, versioned: bool
+) -> dict[str, KernelSymbol] | None:
     size = 3 * form.size
     first = record
     while _name(data, first - size, form) is not None:
@@ -112,12 +127,24 @@ def _table(data: bytes, record: int, form: _Form) -> dict[str, KernelSymbol] | N
     parts = [index for index in range(1, count) if names[index] <= names[index - 1]]
     if count < _FEWEST or len(parts) > 1 or end + 4 * count > len(data):
         return None
-    gpl = parts[0] if parts else count
-    crcs = struct.unpack_from(f"{form.order}{count}I", data, end)
+    crcs: tuple[int, ...] = (0,) * count
+    if versioned:
+        crcs = struct.unpack_from(f"{form.order}{count}I", data, end)
+        end += 4 * count
+    flags = _flags(data[end : end + count], parts, count)
     return {
-        name.decode("ascii"): KernelSymbol(crc, number >= gpl, namespace)
-        for number, (name, crc, namespace) in enumerate(zip(names, crcs, namespaces, strict=True))
+        name.decode("ascii"): KernelSymbol(crc, gpl, namespace)
+        for name, crc, gpl, namespace in zip(names, crcs, flags, namespaces, strict=True)
     }
+
+
+def _flags(behind: bytes, parts: list[int], count: int) -> list[bool]:
+    """Tell which symbols are for the GPL: those of the second part, or by their flags."""
+    if parts:
+        return [number >= parts[0] for number in range(count)]
+    if len(behind) == count and set(behind) <= {0, GPL_ONLY}:
+        return [flag == GPL_ONLY for flag in behind]
+    return [False] * count
 
 
 def _name(data: bytes, record: int, form: _Form) -> bytes | None:

@@ -210,7 +210,9 @@ class _Check:
     def _of_replaced(self, entry: _Given) -> Iterator[str]:
         """Tell what the kernel's own modules miss if this one takes the place of another."""
         before: Mapping[str, int] = self._symbols.offered.get(entry.module.name, {})
-        exports = entry.versions.exports
+        exports: Mapping[str, int] = entry.versions.exports
+        if not self._versioned:
+            exports = dict.fromkeys(entry.module.elf.exports, 0)
         lost = [
             name
             for name, crc in before.items()

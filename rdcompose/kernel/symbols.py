@@ -108,18 +108,16 @@ def _of_image(package: KernelPackage, known: Mapping[str, int]) -> Mapping[str, 
     """Return what the kernel itself exports, if its image tells so in a way that fits."""
     architecture = package.architecture
     bits: Literal[32, 64] = 32 if architecture.bits == 32 else 64
+    versioned = package.config.builtin("MODVERSIONS")
     for data in layers(package.image):
-        table = read_kernel_symbols(data, bits=bits, byteorder=architecture.byteorder)
+        table = read_kernel_symbols(
+            data, bits=bits, byteorder=architecture.byteorder, versioned=versioned
+        )
         if table is None:
             continue
-        versioned = package.config.builtin("MODVERSIONS")
-        if not versioned or all(
-            found.crc == known.get(name, found.crc) for name, found in table.items()
-        ):
+        if all(found.crc == known.get(name, found.crc) for name, found in table.items()):
             return {
-                name: SymbolVersion(
-                    found.crc if versioned else 0, KERNEL, found.gpl, found.namespace
-                )
+                name: SymbolVersion(found.crc, KERNEL, found.gpl, found.namespace)
                 for name, found in table.items()
             }
     return {}

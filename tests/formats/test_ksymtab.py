@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import struct
 from typing import Literal
 
@@ -28,6 +29,35 @@ def test_distances_and_addresses(
         start=start,
     )  # fmt: skip
     assert read_kernel_symbols(data, bits=bits, byteorder=byteorder) == ALL
+
+
+@pytest.mark.parametrize("versioned", [True, False])
+def test_one_table_with_flags(versioned: bool) -> None:
+    data = make_ksymtab(PLAIN, GPL, namespaces=SPACES, versioned=versioned, flags=True)
+    found = read_kernel_symbols(data, bits=64, byteorder="little", versioned=versioned)
+    assert found == {
+        name: dataclasses.replace(symbol, crc=symbol.crc if versioned else 0)
+        for name, symbol in ALL.items()
+    }
+
+
+@pytest.mark.parametrize("flags", [True, False])
+def test_a_kernel_without_symbol_versions(flags: bool) -> None:
+    symbols = {name: crc for name, crc in PLAIN.items() if name != "module_layout"}
+    data = make_ksymtab({**symbols, "_printk": 1}, GPL, versioned=False, flags=flags)
+    found = read_kernel_symbols(data, bits=64, byteorder="little", versioned=False)
+    assert found is not None
+    assert found.keys() == {*symbols, "_printk", *GPL}
+    assert {name for name, symbol in found.items() if symbol.gpl} == set(GPL)
+    assert {symbol.crc for symbol in found.values()} == {0}
+
+
+def test_flags_of_another_meaning_tell_nothing() -> None:
+    data = bytearray(make_ksymtab(PLAIN, GPL, flags=True))
+    data[0x40 + 16 * (len(PLAIN) + len(GPL))] = 2
+    found = read_kernel_symbols(bytes(data), bits=64, byteorder="little")
+    assert found is not None
+    assert not any(symbol.gpl for symbol in found.values())
 
 
 def test_the_name_elsewhere_is_no_table() -> None:

@@ -171,12 +171,23 @@ def test_one_that_takes_the_place_of_another() -> None:
 def test_a_kernel_without_symbol_versions() -> None:
     words = VERMAGIC.replace(" modversions", "")
     modules = {"kernel/core.ko": own_module("core", exports=["core_get"], vermagic=words)}
-    package = sample_kernel(image=kernel_image(), modules=modules, options={"MODVERSIONS": "n"})
+    package = sample_kernel(
+        image=kernel_image(versioned=False), modules=modules, options={"MODVERSIONS": "n"}
+    )
     check(package, good=own_module("good", {"core_get": 1}, unversioned=["kfree"], vermagic=words))
     assert "exported by nothing: gone" in fault(
         package, bad=own_module("bad", unversioned=["gone"], vermagic=words)
     )
     assert "it was built with modversions" in fault(package, bad=own_module("bad"))
+    # Without CRCs, names are what others need.
+    user = {"kernel/user.ko": own_module("user", unversioned=["core_get"], vermagic=words)}
+    used = sample_kernel(
+        image=kernel_image(versioned=False), modules=modules | user, options={"MODVERSIONS": "n"}
+    )
+    check(used, core=own_module("core", exports=["core_get"], vermagic=words))
+    assert "takes the place of the kernel's own core" in fault(
+        used, core=own_module("core", exports=["core_put"], vermagic=words)
+    )
 
 
 def test_a_kernel_without_modules_shows_only_its_release() -> None:

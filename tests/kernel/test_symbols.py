@@ -53,7 +53,7 @@ def test_an_image_that_does_not_fit_its_modules_tells_nothing() -> None:
 
 
 def test_without_symbol_versions_names_are_what_counts() -> None:
-    package = sample_kernel(image=kernel_image(), options={"MODVERSIONS": "n"})
+    package = sample_kernel(image=kernel_image(versioned=False), options={"MODVERSIONS": "n"})
     symbols = kernel_symbols(package, None)
     assert symbols.complete
     assert set(symbols.exported) == {*PLAIN, *GPL, *FILLER, *CORE}

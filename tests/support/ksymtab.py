@@ -20,17 +20,27 @@ def make_ksymtab(
     bits: int = 64,
     byteorder: Literal["little", "big"] = "little",
     relative: bool = True,
+    versioned: bool = True,
+    flags: bool = False,
     start: int = 0x40,
 ) -> bytes:
-    """Return a kernel with these symbols and their CRCs, of which ``gpl`` are for the GPL."""
+    """Return a kernel with these symbols and their CRCs, of which ``gpl`` are for the GPL.
+
+    With ``flags``, all are in one table, as in Linux 7.
+    """
     order = "<" if byteorder == "little" else ">"
     spaces = namespaces or {}
     rows = [*sorted(symbols.items()), *sorted(gpl.items())]
+    if flags:
+        rows.sort()
+    behind = struct.pack(f"{order}{len(rows)}I", *(crc for _, crc in rows)) if versioned else b""
+    if flags:
+        behind += bytes(name in gpl for name, _ in rows)
     width = 4 if relative or bits == 32 else 8
     table = 3 * width * len(rows)
     strings = bytearray(b"\0")
     places: dict[str, int] = {}
-    names_at = start + table + 4 * len(rows)
+    names_at = start + table + len(behind)
     for text in [*dict(rows), *spaces.values()]:
         if text not in places:
             places[text] = names_at + len(strings)
@@ -43,5 +53,4 @@ def make_ksymtab(
             else:
                 letter = "I" if width == 4 else "Q"
                 out += struct.pack(order + letter, ADDRESS[bits] + target)
-    out += struct.pack(f"{order}{len(rows)}I", *(crc for _, crc in rows))
-    return bytes(out + strings + bytes(16))
+    return bytes(out + behind + strings + bytes(16))

@@ -65,9 +65,9 @@ def sample_modules() -> dict[str, bytes]:
     }
 
 
-def kernel_image() -> bytes:
+def kernel_image(*, versioned: bool = True) -> bytes:
     """Return an image that tells all the kernel exports."""
-    return make_ksymtab({**PLAIN, **FILLER}, GPL, namespaces=NAMESPACES)
+    return make_ksymtab({**PLAIN, **FILLER}, GPL, namespaces=NAMESPACES, versioned=versioned)
 
 
 def sample_kernel(
