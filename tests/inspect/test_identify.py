@@ -169,8 +169,8 @@ def test_other_json_is_nothing(tmp_path: Path) -> None:
         (b"", Kind.UNKNOWN, "it is empty"),
         (b"rubbish\xff", Kind.UNKNOWN, "no kernel image: it starts with 72 75 62 62"),
         (b"some text\n", Kind.UNKNOWN, "it is a text of no known kind"),
-        (gzip.compress(random.Random(0).randbytes(999))[:500], Kind.UNKNOWN, "gzip"),
-        (gzip.compress(b"text"), Kind.UNKNOWN, "holds no kernel image"),
+        (gzipped(random.Random(0).randbytes(999))[:500], Kind.UNKNOWN, "gzip"),
+        (gzipped(b"text"), Kind.UNKNOWN, "holds no kernel image"),
         (make_bzimage()[:1100], Kind.UNKNOWN, "the x86 bzImage is cut"),
         (initramfs_bytes(initramfs_files(), "none")[:900], Kind.INITRAMFS, "796 is cut short"),
         (disk_bytes(disk_files())[:70_000], Kind.DISK, "L1 table of the qcow2 image is cut off"),
@@ -181,6 +181,7 @@ def test_other_json_is_nothing(tmp_path: Path) -> None:
         (make_dtb({})[:-1], Kind.DEVICE_TREE, "the device tree is cut"),
         (CONFIG.encode() + b"rubbish", Kind.CONFIG, "line 29 of the kernel configuration"),
     ],
+    ids=lambda value: value if isinstance(value, str) else None,
 )
 def test_damaged(tmp_path: Path, data: bytes, kind: Kind, problem: str) -> None:
     found = of(tmp_path, data)
