@@ -263,7 +263,7 @@ class Sweep:
         summary = json.loads(run.output)
         sizes = {file["name"].partition("-")[0]: file["size"] for file in summary["files"]}
         return {
-            "build": {"seconds": run.seconds, "cpu": run.cpu, "memory": run.memory},
+            "build": {"seconds": run.seconds, "cpu": run.cpu},
             "modules": [summary["initramfs_modules"], summary["disk_modules"]],
             "notes": len(summary["notes"]),
             "kernel": sizes.get("vmlinuz", sizes.get("vmlinux")),
@@ -370,14 +370,13 @@ def device_tree(packages: Iterable[Path], name: str, target: Path) -> bool:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """A command that has ended. Seconds, and bytes of memory at its peak."""
+    """A command that has ended; ``seconds`` it took, ``cpu`` of all processors."""
 
     status: int
     output: str
     errors: str
     seconds: float
     cpu: float
-    memory: int
 
 
 def execute(words: list[str]) -> Run:
@@ -402,7 +401,6 @@ def execute(words: list[str]) -> Run:
             errors=errors.read(),
             seconds=round(time.monotonic() - start, 2),
             cpu=round(used.ru_utime + used.ru_stime, 2),
-            memory=used.ru_maxrss * 1024,
         )
 
 
