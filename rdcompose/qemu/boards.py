@@ -181,7 +181,7 @@ BOARDS: Final[Mapping[str, tuple[Board, ...]]] = {
         Board(
             name="virt",
             program="qemu-system-riscv64",
-            package="qemu-system-misc",
+            package="qemu-system-riscv (Debian 12: qemu-system-misc)",
             machine="virt",
             console="ttyS0",
             memory=1024,
@@ -201,7 +201,7 @@ BOARDS: Final[Mapping[str, tuple[Board, ...]]] = {
         Board(
             name="s390-ccw-virtio",
             program="qemu-system-s390x",
-            package="qemu-system-misc",
+            package="qemu-system-s390x (Debian 12: qemu-system-misc)",
             machine="s390-ccw-virtio",
             console="ttysclp0",
             # Not disks on the channel subsystem: their order is another at every boot.
