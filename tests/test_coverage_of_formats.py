@@ -18,6 +18,8 @@ NAMES: Final = sorted(
 # No comparison of their own, and why not.
 NOT_COMPARED: Final = {
     "decoding": "decodes for deb, with the standard library; test_deb compares all compressors",
+    "elf_notes": "test_vmlinux compares the notes of real kernels with what readelf shows",
+    "pe": "test_uki compares whole EFI programs with ukify's, objdump, objcopy and pefile",
 }
 
 
