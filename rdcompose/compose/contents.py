@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import fnmatch
-import hashlib
 import io
 import re
 from typing import TYPE_CHECKING, Final
 
-from rdcompose.compose.inputs import Input, digest, read_file
+from rdcompose.compose.inputs import Input, file_input, read_file
 from rdcompose.errors import FormatError, SpecError, UnsupportedError
 from rdcompose.formats import ar
 from rdcompose.formats.deb import Deb
@@ -109,17 +108,7 @@ def read_package(file: InputFile, architecture: Architecture, *, libraries: bool
         architecture=control.architecture,
         depends=", ".join(filter(None, depends)),
         files=files,
-        input=Input(
-            role=ADDED,
-            file=file.path.name,
-            sha256=hashlib.sha256(data).hexdigest(),
-            source=file.source,
-            package=control.package,
-            version=control.version,
-            architecture=control.architecture,
-            size=len(data),
-            archive=file.archive,
-        ),
+        input=file_input(ADDED, file, data).of_package(control),
     )
 
 
@@ -180,14 +169,7 @@ def read_program(file: InputFile, path: str, architecture: Architecture) -> Cont
         architecture=architecture.name,
         depends=", ".join(filter(None, guesses)),
         files={place: File(path=place, mode=0o755, content=Bytes(data))},
-        input=Input(
-            role=ADDED,
-            file=file.path.name,
-            sha256=digest(data),
-            source=file.source,
-            size=len(data),
-            archive=file.archive,
-        ),
+        input=file_input(ADDED, file, data),
     )
 
 

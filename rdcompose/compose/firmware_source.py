@@ -158,17 +158,15 @@ class PackageStore:
         except (FormatError, UnsupportedError) as error:
             raise type(error)(f"{path}: {error.message}", hint=error.hint) from error
         self._choose_alternatives()
-        return Input(
+        item = Input(
             role=FIRMWARE,
             file=path.name,
             sha256=sha256,
             source=self._file.source,
-            package=deb.control.package,
-            version=deb.control.version,
-            architecture=deb.control.architecture,
             size=size,
             archive=self._file.archive,
         )
+        return item.of_package(deb.control)
 
     def _take(self, member: Member) -> None:
         path = common_path(member.path)

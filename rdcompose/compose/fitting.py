@@ -8,7 +8,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from rdcompose.compose.filesource import SYMVERS
-from rdcompose.compose.inputs import Input, digest, read_file
+from rdcompose.compose.inputs import Input, file_input, read_file
 from rdcompose.compose.modulefiles import read_module_files
 from rdcompose.compose.own_modules import OwnModule, OwnModules, from_outside
 from rdcompose.errors import CapabilityError, RdcomposeError, ReleaseError, SpecError
@@ -118,25 +118,11 @@ def _read_symvers(source: Source, release: str) -> tuple[Mapping[str, SymbolVers
     if path.is_dir():
         path /= _SYMVERS
     data = read_file(path, "versions of symbols")
-    item = Input(
-        role=SYMVERS,
-        file=path.name,
-        sha256=digest(data),
-        source=source.file.source,
-        size=len(data),
-        archive=source.file.archive,
-    )
+    item = file_input(SYMVERS, dataclasses.replace(source.file, path=path), data)
     try:
         if data.startswith(ar.MAGIC):
             deb = Deb.open(io.BytesIO(data))
-            control = deb.control
-            item = dataclasses.replace(
-                item,
-                package=control.package,
-                version=control.version,
-                architecture=control.architecture,
-            )
-            return parse_symvers(_packaged(deb, release)), item
+            return parse_symvers(_packaged(deb, release)), item.of_package(deb.control)
         return parse_symvers(_plain(data)), item
     except RdcomposeError as error:
         raise type(error)(f"{path}: {error.message}", hint=error.hint) from error

@@ -11,6 +11,8 @@ from rdcompose.errors import SpecError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from rdcompose.formats.deb import Control
+
 # What the manifest calls the source of a template or a kernel that is a directory.
 LOCAL_DIRECTORY: Final = "local directory"
 
@@ -62,6 +64,27 @@ class Input:
     architecture: str = ""
     size: int | None = None
     archive: ArchiveOrigin | None = None
+
+    def of_package(self, control: Control) -> Input:
+        """Return the same input with the fields of the package that it is."""
+        return dataclasses.replace(
+            self,
+            package=control.package,
+            version=control.version,
+            architecture=control.architecture,
+        )
+
+
+def file_input(role: str, file: InputFile, data: bytes) -> Input:
+    """Return the input that a file is; ``data`` is what was read of it."""
+    return Input(
+        role=role,
+        file=file.path.name,
+        sha256=digest(data),
+        source=file.source,
+        size=len(data),
+        archive=file.archive,
+    )
 
 
 def read_file(path: Path, what: str) -> bytes:

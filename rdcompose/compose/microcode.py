@@ -17,7 +17,7 @@ import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rdcompose.compose.filesource import MICROCODE
-from rdcompose.compose.inputs import Input, digest, read_file
+from rdcompose.compose.inputs import Input, file_input, read_file
 from rdcompose.errors import CapabilityError, FormatError, SpecError, UnsupportedError
 from rdcompose.formats import ar, cpio
 from rdcompose.formats.compression import BY_NAME, decompress
@@ -123,25 +123,12 @@ def _check_kernel(blobs: Iterable[Blob], config: KernelConfig) -> None:
 def _read(source: Source) -> tuple[list[_File], Input]:
     path = source.file.path
     data = read_file(path, "microcode")
-    item = Input(
-        role=MICROCODE,
-        file=path.name,
-        sha256=digest(data),
-        source=source.file.source,
-        size=len(data),
-        archive=source.file.archive,
-    )
+    item = file_input(MICROCODE, source.file, data)
     try:
         if data.startswith(ar.MAGIC):
             deb = Deb.open(io.BytesIO(data))
             files = list(_packaged(deb, str(path)))
-            control = deb.control
-            item = dataclasses.replace(
-                item,
-                package=control.package,
-                version=control.version,
-                architecture=control.architecture,
-            )
+            item = item.of_package(deb.control)
         elif data.startswith((cpio.MAGIC, cpio.MAGIC_CHECKSUM)):
             files = list(_archived(data, str(path)))
         else:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from rdcompose.compose.filesource import MODULE, name_of
-from rdcompose.compose.inputs import Input, digest, read_file
+from rdcompose.compose.inputs import Input, digest, file_input, read_file
 from rdcompose.compose.template import tree_bytes
 from rdcompose.errors import RdcomposeError, SpecError
 from rdcompose.formats import ar
@@ -69,17 +69,6 @@ def read_module_files(source: Source, release: str) -> ModuleFiles:
         raise type(error)(f"{path}: {error.message}", hint=error.hint) from error
 
 
-def _item(source: Source, data: bytes) -> Input:
-    return Input(
-        role=source.request.role,
-        file=source.file.path.name,
-        sha256=digest(data),
-        source=source.file.source,
-        size=len(data),
-        archive=source.file.archive,
-    )
-
-
 def _single(source: Source, data: bytes) -> ModuleFiles:
     name = source.file.path.name
     plain = plain_module_path(name)
@@ -90,7 +79,9 @@ def _single(source: Source, data: bytes) -> ModuleFiles:
             "directory that holds modules",
         )
     module = parse_module(name, UPDATES + plain, data)
-    return ModuleFiles(modules=(module,), item=_item(source, data), notes=())
+    return ModuleFiles(
+        modules=(module,), item=file_input(source.request.role, source.file, data), notes=()
+    )
 
 
 def _packaged(source: Source, data: bytes, release: str) -> ModuleFiles:
@@ -102,12 +93,7 @@ def _packaged(source: Source, data: bytes, release: str) -> ModuleFiles:
         if member.kind is Kind.FILE and _is_module(member.path)
     )
     found, notes = _for_release(files, release, control.package)
-    item = dataclasses.replace(
-        _item(source, data),
-        package=control.package,
-        version=control.version,
-        architecture=control.architecture,
-    )
+    item = file_input(source.request.role, source.file, data).of_package(control)
     return ModuleFiles(modules=found, item=item, notes=notes)
 
 

@@ -7,7 +7,7 @@ import io
 import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from rdcompose.compose.inputs import Input, digest, read_file
+from rdcompose.compose.inputs import Input, InputFile, file_input, read_file
 from rdcompose.errors import CapabilityError, FormatError, SpecError, UnsupportedError
 from rdcompose.formats import ar, image_payload
 from rdcompose.formats.deb import Deb, Kind
@@ -154,14 +154,7 @@ def _stub(source: Source, machine: int, architecture: Architecture) -> tuple[byt
     """Return the stub, its version and where it came from."""
     path = source.file.path
     data = read_file(path, "stub")
-    item = Input(
-        role=source.request.role,
-        file=path.name,
-        sha256=digest(data),
-        source=source.file.source,
-        size=len(data),
-        archive=source.file.archive,
-    )
+    item = file_input(source.request.role, source.file, data)
     try:
         if data.startswith(ar.MAGIC):
             data, item = _packaged(data, item, machine)
@@ -192,12 +185,7 @@ def _packaged(data: bytes, item: Input, machine: int) -> tuple[bytes, Input]:
             hint=f"the package that has it is {STUB_PACKAGE}",
         )
     fitting = [content for content in found if read_stub(content).machine == machine]
-    return (fitting or found)[0], dataclasses.replace(
-        item,
-        package=control.package,
-        version=control.version,
-        architecture=control.architecture,
-    )
+    return (fitting or found)[0], item.of_package(control)
 
 
 def _os_release(path: Path | None, release: str) -> tuple[bytes, tuple[Input, ...]]:
@@ -216,7 +204,4 @@ def _os_release(path: Path | None, release: str) -> tuple[bytes, tuple[Input, ..
             f"{path} is no {OS_RELEASE}: it has neither NAME= nor PRETTY_NAME=",
             hint="os-release(5) tells what it holds",
         )
-    item = Input(
-        role=OS_RELEASE, file=path.name, sha256=digest(data), source="local file", size=len(data)
-    )
-    return data, (item,)
+    return data, (file_input(OS_RELEASE, InputFile(path=path), data),)
