@@ -1,0 +1,1 @@
+"""Raspberry Pi: what its firmware reads, and what rdcompose writes for it."""
