@@ -1,0 +1,177 @@
+"""From options to plans: what every command that composes shares."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from typing import TYPE_CHECKING, Final
+
+from rdcompose.cli.acquire import Acquired, acquire, architecture_asked_for, local_packages
+from rdcompose.cli.asked import ask
+from rdcompose.cli.environment import source_date_epoch
+from rdcompose.cli.kernel_input import Kernels, read_kernel
+from rdcompose.cli.sources import wanted_sources
+from rdcompose.cli.uki import uki_spec
+from rdcompose.compose.addlist import parse_request
+from rdcompose.compose.filesource import FIRMWARE, MICROCODE, MODULE, STUB, SYMVERS
+from rdcompose.compose.plan import Plan, make_plan
+from rdcompose.compose.profile import load_profile
+from rdcompose.compose.spec import (
+    Codec,
+    ComposeSpec,
+    DiskFormat,
+    DiskMode,
+    EmitForm,
+    FirmwareMode,
+    ImageForm,
+)
+from rdcompose.errors import SpecError, UsageError
+from rdcompose.formats.compression import parse_compression
+from rdcompose.formats.squashfs import compressors
+from rdcompose.kernel.release import architecture_by_name
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from rdcompose.compose.addlist import Request
+    from rdcompose.compose.filesource import SourceRequest
+    from rdcompose.compose.lock import Lock
+    from rdcompose.kernel.release import Architecture
+
+# Named as the manifest names them.
+_OPTIONS: Final = (
+    "profile",
+    "image",
+    "compress",
+    "disk",
+    "disk-format",
+    "disk-compress",
+    "firmware",
+)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Composition:
+    """Kernels that were read, and what is to be made of each; all in the same order.
+
+    While it lives, no other process cleans away what it takes from the cache.
+    """
+
+    kernels: Kernels
+    specs: tuple[ComposeSpec, ...]
+    acquired: tuple[Acquired, ...]
+
+    def plans(self) -> list[Plan]:
+        """Decide the compositions.
+
+        :raises RdcomposeError: as :func:`rdcompose.compose.plan.make_plan` does.
+        """
+        pairs = zip(self.kernels.packages, self.specs, strict=True)
+        return [make_plan(package, self.kernels.inputs, spec) for package, spec in pairs]
+
+
+def compose(
+    arguments: argparse.Namespace,
+    lock: Lock | None,
+    defaults: Mapping[str, str],
+    *,
+    sources: Sequence[SourceRequest] = (),
+    shown: bool,
+) -> Composition:
+    """Read the kernels that are asked for, fetching what is left to the archive.
+
+    ``defaults`` are of options as the manifest names them; ``sources`` are of a command's own,
+    beside those that the options name.
+
+    :raises UsageError: the options contradict each other.
+    :raises RdcomposeError: a kernel, or what is to go beside it, cannot be had.
+    """
+    options = _options(arguments, lock, defaults)
+    requests = _requests(arguments, options)
+    asked = ask(arguments, lock, requests, (*wanted_sources(arguments, options), *sources))
+
+    @functools.cache
+    def acquired(architecture: Architecture) -> Acquired:
+        return acquire(arguments, asked, lock, architecture, shown=shown)
+
+    wanted: Architecture | None
+    if asked.is_local:
+        wanted = asked.architecture if lock is None else architecture_by_name(lock.architecture)
+        files = local_packages(asked, lock)
+    else:
+        wanted = architecture_asked_for(asked, lock)
+        files = acquired(wanted).kernel
+    kernels = read_kernel(asked, files, wanted, threads=arguments.threads, shown=shown)
+    beside = tuple(acquired(package.architecture) for package in kernels.packages)
+    specs = tuple(_spec(arguments, options, found, lock) for found in beside)
+    return Composition(kernels=kernels, specs=specs, acquired=beside)
+
+
+def _requests(arguments: argparse.Namespace, options: Mapping[str, str]) -> list[Request]:
+    """Return what is to be added, by options and by the profile."""
+    texts = options.get("add", "").split() if arguments.add is None else arguments.add
+    own = [parse_request(text) for text in texts]
+    return [*own, *load_profile(options["profile"]).additions]
+
+
+def _options(
+    arguments: argparse.Namespace, lock: Lock | None, defaults: Mapping[str, str]
+) -> dict[str, str]:
+    """Return what was asked for, else what the lock was made with, else the defaults."""
+    options = {**defaults} | (lock.options if lock is not None else {})
+    asked = ((name, getattr(arguments, name.replace("-", "_"))) for name in _OPTIONS)
+    return options | {name: value for name, value in asked if value is not None}
+
+
+def _spec(
+    arguments: argparse.Namespace,
+    options: Mapping[str, str],
+    acquired: Acquired,
+    lock: Lock | None,
+) -> ComposeSpec:
+    mode = DiskMode(options["disk"])
+    if mode is DiskMode.NONE and arguments.disk_compress is not None:
+        raise UsageError("--disk-compress has no meaning with --disk none")
+    epoch = source_date_epoch()
+    if epoch is None and lock is not None:
+        epoch = lock.timestamp
+    return ComposeSpec(
+        profile=options["profile"],
+        template=arguments.template,
+        busybox=acquired.busybox,
+        e2fsck=acquired.e2fsck,
+        additions=acquired.additions,
+        microcode=acquired.of_role(MICROCODE),
+        modules=acquired.of_role(MODULE),
+        symvers=acquired.of_role(SYMVERS),
+        firmware=FirmwareMode(options["firmware"]) if "firmware" in options else None,
+        firmware_sources=acquired.of_role(FIRMWARE),
+        features=tuple(arguments.feature or options.get("features", "").split()),
+        compress=_codec("--compress", options.get("compress")),
+        disk=mode,
+        disk_format=DiskFormat(options["disk-format"]),
+        disk_compress=_codec("--disk-compress", options.get("disk-compress")),
+        image=ImageForm(options["image"]),
+        emit=_forms(arguments.emit or options.get("emit", "").split()),
+        uki=uki_spec(arguments, options, acquired.of_role(STUB)),
+        epoch=epoch,
+    )
+
+
+def _forms(names: Iterable[str]) -> tuple[EmitForm, ...]:
+    """Return the forms of these names, each once, in an order of their own."""
+    asked = {EmitForm(name) for name in names}
+    return tuple(form for form in EmitForm if form in asked)
+
+
+def _codec(option: str, text: str | None) -> Codec | None:
+    if text is None:
+        return None
+    try:
+        codec = Codec(*parse_compression(text))
+        if option == "--disk-compress":
+            compressors.find(codec.name)
+    except SpecError as error:
+        raise UsageError(f"{option}: {error.message}", hint=error.hint) from error
+    return codec
