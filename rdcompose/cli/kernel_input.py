@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from rdcompose.cli.terminal import progress
 from rdcompose.compose.inputs import LOCAL_DIRECTORY, Input
@@ -17,13 +18,13 @@ from rdcompose.kernel.source import DebSource
 
 if TYPE_CHECKING:
     import io
-    from collections.abc import Iterable, Iterator, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from rdcompose.cli.asked import Asked
     from rdcompose.cli.terminal import Advance
     from rdcompose.compose.inputs import InputFile
     from rdcompose.kernel.release import Architecture
+    from rdcompose.kernel.source import Source
 
 KERNEL: Final = "kernel"
 
@@ -35,6 +36,14 @@ class Kernels(NamedTuple):
     inputs: tuple[Input, ...]
 
 
+class _Read(Protocol):
+    """:func:`read_kernels`, with everything but sources and release settled."""
+
+    def __call__(
+        self, sources: Sequence[Source], *, release: str | None
+    ) -> tuple[KernelPackage, ...]: ...
+
+
 def read_kernel(
     asked: Asked,
     files: Sequence[InputFile],
@@ -42,23 +51,36 @@ def read_kernel(
     *,
     threads: int,
     shown: bool,
+    device_trees: Callable[[str], bool] | None = None,
 ) -> Kernels:
     """Read what is asked for, from a root or else from the packages ``files``.
 
-    ``architecture`` decides where a kernel can be of several.
+    ``architecture`` decides where a kernel can be of several; ``device_trees`` says which device
+    trees are read, by their paths below the directory of them.
 
     :raises UsageError: a kernel is of another architecture than the one asked for.
     :raises RdcomposeError: as :mod:`rdcompose.kernel.package` does.
     """
+
+    def reader(advance: Advance) -> _Read:
+        return functools.partial(
+            read_kernels,
+            architecture=architecture,
+            threads=threads,
+            progress=advance,
+            device_trees=device_trees,
+        )
+
     if asked.root is not None:
         names = str(asked.root)
         with _named(names), progress(f"reading {names}", shown=shown) as advance:
-            found = _from_root(asked.root, asked.release, architecture, threads, advance)
+            source = TreeSource(asked.root, asked.release, device_trees=device_trees)
+            found = _from_root(source, reader(advance))
     else:
         names = ", ".join(str(file.path) for file in files)
         with _named(names), progress(f"reading {files[0].path.name}", shown=shown) as advance:
             release = asked.release if asked.is_local else None
-            found = _from_packages(files, release, architecture, threads, advance)
+            found = _from_packages(files, release, threads, reader(advance))
     wanted = asked.architecture
     for package in found.packages:
         if wanted is not None and wanted != package.architecture:
@@ -81,32 +103,15 @@ def _named(names: str) -> Iterator[None]:
         raise type(error)(f"{names}: {error.message}", hint=error.hint) from error
 
 
-def _from_root(
-    root: Path,
-    release: str | None,
-    architecture: Architecture | None,
-    threads: int,
-    advance: Advance,
-) -> Kernels:
-    source = TreeSource(root, release)
-    packages = read_kernels(
-        [source],
-        release=source.release,
-        architecture=architecture,
-        threads=threads,
-        progress=advance,
-    )
+def _from_root(source: TreeSource, read: _Read) -> Kernels:
+    packages = read([source], release=source.release)
     # Named by its release: the same files are the same input wherever they lie.
     item = Input(role=KERNEL, file=source.release, sha256=source.sha256(), source=LOCAL_DIRECTORY)
     return Kernels(packages, (item,))
 
 
 def _from_packages(
-    files: Sequence[InputFile],
-    release: str | None,
-    architecture: Architecture | None,
-    threads: int,
-    advance: Advance,
+    files: Sequence[InputFile], release: str | None, threads: int, read: _Read
 ) -> Kernels:
     with contextlib.ExitStack() as stack:
         streams = [stack.enter_context(file.path.open("rb")) for file in files]
@@ -114,9 +119,7 @@ def _from_packages(
         sources = [DebSource(stream, threads=threads) for stream in streams]
         beside = stack.enter_context(ThreadPoolExecutor(1))
         digests = beside.submit(_digests, again)
-        packages = read_kernels(
-            sources, release=release, architecture=architecture, threads=threads, progress=advance
-        )
+        packages = read(sources, release=release)
         found = digests.result()
     inputs = [
         Input(

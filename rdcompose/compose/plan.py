@@ -82,7 +82,8 @@ class Plan:
     ``lib/modules/R`` of each module by its name; ``added`` are programs that are not static,
     and what they need; ``microcode`` is what ``early`` holds; ``emit`` are forms in which
     ``initramfs`` is written, too; ``own_modules`` are the
-    user's own, among the others; ``taints`` is about all modules.
+    user's own, among the others; ``taints`` is about all modules; ``device_trees`` are those
+    of the kernel's package that were asked for, by their paths below its directory of them.
     """
 
     release: str
@@ -90,6 +91,7 @@ class Plan:
     image: BootImage
     uki: UkiPlan | None
     config: bytes
+    device_trees: Mapping[str, bytes]
     early: Tree
     initramfs: Tree
     compression: Codec
@@ -162,6 +164,7 @@ def make_plan(package: KernelPackage, kernel: Iterable[Input], spec: ComposeSpec
         image=image,
         uki=uki,
         config=package.config_text,
+        device_trees=package.device_trees,
         early=microcode.tree,
         initramfs=userspace.tree,
         compression=compression,

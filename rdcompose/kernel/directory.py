@@ -19,7 +19,7 @@ from rdcompose.kernel.moduletree import (
 from rdcompose.kernel.release import check_release
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterator
+    from collections.abc import Callable, Container, Iterator
 
 
 def read_module_directory(
@@ -64,13 +64,22 @@ def module_files(directory: Path, names: Container[str]) -> Iterator[tuple[str, 
 
     :raises OSError: a directory cannot be read.
     """
+    return files_below(
+        directory, lambda inner: inner in names or plain_module_path(inner) is not None
+    )
+
+
+def files_below(directory: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str, Path]]:
+    """Yield the files whose paths below the directory are wanted, with these; no links.
+
+    :raises OSError: a directory cannot be read.
+    """
     for base, below, files in os.walk(directory, onerror=_refuse):
         below.sort()
         for name in sorted(files):
             path = Path(base, name)
             inner = path.relative_to(directory).as_posix()
-            wanted = inner in names or plain_module_path(inner) is not None
-            if wanted and stat.S_ISREG(path.lstat().st_mode):
+            if wanted(inner) and stat.S_ISREG(path.lstat().st_mode):
                 yield inner, path
 
 

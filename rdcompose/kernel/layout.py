@@ -12,7 +12,8 @@ Sources of the layouts:
   ``boot/kernel.img``, ``kernel7.img``, ``kernel7l.img``, ``kernel8.img``, whose releases only they
   themselves tell.
 - Device trees: ``usr/lib/linux-image-R`` (Debian, Raspberry Pi OS, bindeb-pkg),
-  ``lib/firmware/R/device-tree`` (Ubuntu).
+  ``lib/firmware/R/device-tree`` (Ubuntu), ``boot/dtbs/R`` (dtbs_install by default); of
+  ``raspberrypi-kernel`` ``boot/*.dtb`` and ``boot/overlays``, for all kernels beside them.
 """
 
 from __future__ import annotations
@@ -33,8 +34,10 @@ _BOOT: Final = re.compile(r"(vmlinuz|vmlinux|config)-([^/]+)(?<!\.old)")
 # The firmware of a Raspberry Pi takes them by these names.
 _BOARD_IMAGE: Final = re.compile(r"(?:firmware/)?kernel[0-9a-z_]*\.img")
 _DEVICE_TREES: Final = re.compile(
-    r"usr/lib/linux-image-([^/]+)|(?:usr/)?lib/firmware/([^/]+)/device-tree(?=/|$)"
+    r"(?:usr/lib/linux-image-|boot/dtbs/)([^/]+)"
+    r"|(?:usr/)?lib/firmware/([^/]+)/device-tree(?=/|$)"
 )
+_BOARD_DEVICE_TREE: Final = re.compile(r"(?:firmware/)?([^/]+\.dtb|overlays/.+)")
 
 
 class Part(enum.Enum):
@@ -53,7 +56,8 @@ class Place(NamedTuple):
     """What a path stands for.
 
     ``release`` is the one that the path tells, empty where it tells none. ``name`` is
-    ``vmlinuz`` or ``vmlinux`` of a kernel, else the path below the module directory.
+    ``vmlinuz`` or ``vmlinux`` of a kernel, else the path below the directory of modules or
+    device trees.
     ``where`` is what an error calls the place that tells the release.
     """
 
@@ -69,12 +73,12 @@ def place(path: str) -> Place | None:
         if path.startswith(root):
             release, _, inner = path.removeprefix(root).partition("/")
             return _in_modules(path, f"the module directory {root}{release}", release, inner)
+    if (found := _DEVICE_TREES.match(path)) is not None:
+        inner = path[found.end() :].removeprefix("/")
+        return Place(Part.DEVICE_TREES, found[1] or found[2], inner, found[0])
     if path.startswith(BOOT):
         return _in_boot(path, path.removeprefix(BOOT))
-    found = _DEVICE_TREES.match(path)
-    if found is None:
-        return None
-    return Place(Part.DEVICE_TREES, found[1] or found[2], "", found[0])
+    return None
 
 
 def _in_modules(path: str, where: str, release: str, inner: str) -> Place | None:
@@ -114,4 +118,6 @@ def _in_boot(path: str, name: str) -> Place | None:
         return Place(Part.IMAGE, "", name, path)
     if _BOARD_IMAGE.fullmatch(name) is not None:
         return Place(Part.IMAGE, "", IMAGE_NAMES[0], path)
+    if (found := _BOARD_DEVICE_TREE.fullmatch(name)) is not None:
+        return Place(Part.DEVICE_TREES, "", found[1], path)
     return None

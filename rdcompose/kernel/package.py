@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from rdcompose.errors import FormatError, ReleaseError, SpecError, UnsupportedError
@@ -46,7 +46,8 @@ class KernelPackage:
 
     ``image_name`` is ``vmlinuz`` or ``vmlinux``, as it was; ``timestamp`` is the newest time
     of a file, in seconds since 1970. ``controls`` are the control stanzas of the packages,
-    in the order given.
+    in the order given. ``device_trees`` are those that were asked for, and overlays, by their
+    paths below the directory that the kernel has for them.
     """
 
     release: str
@@ -58,6 +59,7 @@ class KernelPackage:
     tree: ModuleTree
     timestamp: int
     controls: tuple[Control, ...]
+    device_trees: Mapping[str, bytes] = dataclasses.field(default_factory=dict)
 
 
 def read_kernels(
@@ -67,12 +69,15 @@ def read_kernels(
     architecture: Architecture | None = None,
     threads: int = 2,
     progress: Progress | None = None,
+    device_trees: Callable[[str], bool] | None = None,
 ) -> tuple[KernelPackage, ...]:
     """Read the sources that together are a kernel, mostly one, or each hold several.
 
     With ``release``, only the kernel of that one is read and returned; otherwise all, in the
     order of their releases. ``architecture`` decides where a kernel can be of several.
-    ``progress`` is called with the bytes read so far and the bytes there are.
+    ``progress`` is called with the bytes read so far and the bytes there are. ``device_trees``
+    says which files are to be read of the directory of device trees, by their paths below it;
+    without it none are, because generic kernels have a thousand of them.
 
     :raises FormatError: a package is damaged, or they are not a whole kernel.
     :raises ReleaseError: their parts are not all of one release.
@@ -81,7 +86,7 @@ def read_kernels(
     """
     total = sum(source.size for source in sources)
     with ModuleIntake(threads=threads) as intake:
-        parts = Parts(sources, intake, release)
+        parts = Parts(sources, intake, release, device_trees)
         done = 0
         for source in sources:
             for member in source.members(parts.wanted):
@@ -194,6 +199,7 @@ def _kernel(
         tree=tree,
         timestamp=parts.timestamp,
         controls=parts.controls,
+        device_trees=parts.device_trees(release),
     )
 
 

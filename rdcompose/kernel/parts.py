@@ -15,7 +15,7 @@ from rdcompose.kernel.layout import IMAGE_NAMES, MODULE_ROOTS, Part, Place, plac
 from rdcompose.kernel.moduletree import ModuleTree
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from rdcompose.formats.deb import Control, Member
     from rdcompose.kernel.moduletree import ModuleIntake
@@ -39,10 +39,17 @@ class PartFile(NamedTuple):
 
 
 class Parts:
-    """Sorts members into their places; with a ``release``, only those of that one are kept."""
+    """Sorts members into their places; with a ``release``, only those of that one are kept.
+
+    ``device_trees`` says of a path below the directory of device trees whether it is to be kept.
+    """
 
     def __init__(
-        self, sources: Sequence[Source], intake: ModuleIntake, release: str | None
+        self,
+        sources: Sequence[Source],
+        intake: ModuleIntake,
+        release: str | None,
+        device_trees: Callable[[str], bool] | None = None,
     ) -> None:
         self.names: Final = tuple(source.name for source in sources)
         self.controls: Final[tuple[Control, ...]] = tuple(
@@ -52,6 +59,8 @@ class Parts:
         self.configs: Final[dict[str, PartFile]] = {}
         self.timestamp = 0
         self._intake = intake
+        self._wanted_trees = device_trees
+        self._trees: dict[str, dict[str, bytes]] = {}
         self._images: dict[tuple[str, str], PartFile] = {}
         self._lists: dict[str, dict[str, bytes]] = {}
         self._indexes: dict[str, dict[str, bytes]] = {}
@@ -61,10 +70,15 @@ class Parts:
     def wanted(self, path: str) -> bool:
         """Whether the content of a file matters."""
         found = place(path)
-        return found is not None and found.part in _READ and self._chosen(found)
+        return found is not None and self._chosen(found)
 
     def _chosen(self, found: Place) -> bool:
-        return self.wanted_release is None or found.release in {"", self.wanted_release}
+        if self.wanted_release is not None and found.release not in {"", self.wanted_release}:
+            return False
+        if found.part is Part.DEVICE_TREES:
+            wanted = self._wanted_trees
+            return wanted is not None and bool(found.name) and wanted(found.name)
+        return found.part in _READ
 
     def take(self, member: Member) -> None:
         """Sort one member into its place.
@@ -79,7 +93,7 @@ class Parts:
         if found is None or not _counts(found, member):
             return
         self._note(found)
-        if self._chosen(found) and found.part in _READ:
+        if self._chosen(found) and not _only_a_name(found, member):
             _demand_file(member)
             self._keep(found, member)
 
@@ -87,7 +101,7 @@ class Parts:
         if found.part is Part.IMAGE and found.release:
             self._kernels.add(found.release)
         for rank, parts in enumerate(_CLAIMING):
-            if found.part in parts:
+            if found.part in parts and found.release:
                 self._claims.setdefault((rank, found.release), found.where)
 
     def _keep(self, found: Place, member: Member) -> None:
@@ -98,6 +112,8 @@ class Parts:
             self.configs.setdefault(found.release, file)
         elif found.part is Part.MODULE:
             self._intake.add(found.release, found.name, member.content)
+        elif found.part is Part.DEVICE_TREES:
+            self._trees.setdefault(found.release, {}).setdefault(found.name, member.content)
         else:
             kept = self._lists if found.part is Part.LIST else self._indexes
             kept.setdefault(found.release, {})[found.name] = member.content
@@ -140,6 +156,14 @@ class Parts:
             indexes=self._indexes.get(release, {}),
         )
 
+    def device_trees(self, release: str) -> Mapping[str, bytes]:
+        """Return the device trees of a release by their paths, in the order of these.
+
+        Those that tell no release belong to every kernel that has none of its own.
+        """
+        found = self._trees.get(release) or self._trees.get("", {})
+        return dict(sorted(found.items()))
+
     @property
     def subject(self) -> str:
         """The sources as the subject of a sentence: ``linux-image-R holds``."""
@@ -158,6 +182,11 @@ def _counts(found: Place, member: Member) -> bool:
         not found.release or member.path.startswith(MODULE_ROOTS)
     )
     return member.kind is Kind.FILE or not only_name
+
+
+def _only_a_name(found: Place, member: Member) -> bool:
+    """Whether it is nothing but another way to a device tree, or a directory of them."""
+    return found.part is Part.DEVICE_TREES and member.kind in {Kind.SYMLINK, Kind.DIRECTORY}
 
 
 def _rank(file: PartFile) -> str:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from rdcompose.errors import FormatError, SpecError, UnsupportedError
 from rdcompose.formats.deb import Kind, Member
 from rdcompose.formats.image import read_image
-from rdcompose.kernel.directory import module_files
+from rdcompose.kernel.directory import files_below, module_files
 from rdcompose.kernel.layout import (
     BOOT,
     CONFIG_NAME,
@@ -44,6 +44,16 @@ _KERNEL_HINT: Final = (
 )
 
 
+# Below a root, those of "make dtbs_install" last.
+_DEVICE_TREES: Final = (
+    "usr/lib/linux-image-{}",
+    "lib/firmware/{}/device-tree",
+    "usr/lib/firmware/{}/device-tree",
+    "boot/dtbs/{}",
+    "dtbs/{}",
+)
+
+
 class _Image(NamedTuple):
     """A kernel: the path that it has in a package, what that means, and the file."""
 
@@ -56,13 +66,22 @@ class TreeSource:
     """One kernel below a root, as a source of its files.
 
     Their paths are those of Debian 12's packages, wherever they lie: ``boot/vmlinuz-R``,
-    ``boot/config-R``, ``lib/modules/R``.
+    ``boot/config-R``, ``lib/modules/R``, ``usr/lib/linux-image-R``.
     """
 
     control: Final = None
 
-    def __init__(self, root: Path, release: str | None = None) -> None:
+    def __init__(
+        self,
+        root: Path,
+        release: str | None = None,
+        *,
+        device_trees: Callable[[str], bool] | None = None,
+    ) -> None:
         """Find the kernel of ``release``, or the only one there is.
+
+        ``device_trees`` says which device trees count, by their paths below the directory of
+        them.
 
         :raises SpecError: there is none or several, or the root cannot be read.
         """
@@ -73,6 +92,8 @@ class TreeSource:
         try:
             image = self._choose(self._images(), release)
             self._files = self._list(image)
+            if device_trees is not None:
+                self._files |= self._device_trees(image, device_trees)
             self.size = sum(file.stat().st_size for file in self._files.values())
         except OSError as error:
             raise _cannot_read(error) from error
@@ -150,6 +171,25 @@ class TreeSource:
                 files |= {f"{_MODULES}{release}/{inner}": file for inner, file in found}
                 break
         return files
+
+    def _device_trees(self, image: _Image, wanted: Callable[[str], bool]) -> dict[str, Path]:
+        """Return device trees and overlays by the paths that Debian's packages have for them."""
+        own = _DEVICE_TREES[0].format(self.release)
+        for where in _DEVICE_TREES:
+            directory = self._inside(where.format(self.release))
+            if stat.S_ISDIR(_mode(directory)):
+                found = {f"{own}/{inner}": file for inner, file in files_below(directory, wanted)}
+                if found:
+                    return found
+        named = place(image.path)
+        if named is None or named.release:
+            return {}
+
+        def beside(inner: str) -> bool:
+            found = place(BOOT + inner)
+            return found is not None and found.part is Part.DEVICE_TREES and wanted(inner)
+
+        return {f"{own}/{inner}": file for inner, file in files_below(image.file.parent, beside)}
 
     def _inside(self, path: str) -> Path:
         """Return where a path below the root leads, with links as after chroot(2)."""
