@@ -19,6 +19,7 @@ NAMES: Final = sorted(
 NOT_COMPARED: Final = {
     "decoding": "decodes for deb, with the standard library; test_deb compares all compressors",
     "elf_notes": "test_vmlinux compares the notes of real kernels with what readelf shows",
+    "window": "a part of a file, without a format of its own",
     "pe": "test_uki compares whole EFI programs with ukify's, objdump, objcopy and pefile",
 }
 
