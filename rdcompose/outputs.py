@@ -109,6 +109,16 @@ def initramfs_bytes(tree: Tree, compression: Codec, *, mtime: int) -> bytes:
     return compress(compression.name, segment.getvalue(), compression.level)
 
 
+def initramfs_segments(plan: Plan) -> dict[str, bytes]:
+    """Return the segments of the initramfs by name; joined they are the file."""
+    # A plain segment ends at a multiple of 512, and a packed one is the last: the kernel wants
+    # plain ones at multiples of four, and nothing may follow what lz4 packed.
+    return {
+        segment.name: initramfs_bytes(segment.tree, segment.compression, mtime=plan.timestamp)
+        for segment in plan.segments
+    }
+
+
 def _names(plan: Plan) -> dict[str, str]:
     release = plan.release
     names = {
@@ -202,12 +212,7 @@ def _put_initramfs(
     publication: Publication, plan: Plan, names: Mapping[str, str], sizes: dict[str, int]
 ) -> list[Output]:
     """Write the initramfs, and the image that holds it; adds the sizes of its segments."""
-    # A plain segment ends at a multiple of 512, and a packed one is the last: the kernel wants
-    # plain ones at multiples of four, and nothing may follow what lz4 packed.
-    segments = {
-        segment.name: initramfs_bytes(segment.tree, segment.compression, mtime=plan.timestamp)
-        for segment in plan.segments
-    }
+    segments = initramfs_segments(plan)
     sizes |= {name: len(data) for name, data in segments.items()}
     data = b"".join(segments.values())
     outputs = [_put(publication, names["initramfs"], lambda out: _write(out, data))]

@@ -136,16 +136,26 @@ class Publication:
             fcntl.flock(self._lock, fcntl.LOCK_UN)
 
     def publish(
-        self, *, remove: Iterable[str] = (), remove_directories: Iterable[str] = ()
+        self,
+        *,
+        remove: Iterable[str] = (),
+        remove_directories: Iterable[str] = (),
+        last: str | None = None,
     ) -> None:
         """Rename every file to its name, and remove the ``remove`` that are there.
 
+        The file ``last`` takes its place when everything else has, and in one step: at no moment
+        is there none of that name.
+
         :raises OutputError: a rename failed; everything is then as it was before.
         """
+        final = None if last is None else self._files.get(last)
         with _signals_held():
             undo: list[tuple[Path, Path | None]] = []
             try:
                 for name, path in sorted(self._files.items()):
+                    if path is final:
+                        continue
                     directory = name in self._directories
                     self._replace(self._directory / name, path, undo, directory=directory)
                 for name in remove:
@@ -153,6 +163,8 @@ class Publication:
                 for name in remove_directories:
                     self._replace(self._directory / name, None, undo, directory=True)
                 os.fsync(self._lock)
+                if final is not None and last is not None:
+                    final.replace(self._directory / last)
             except OSError as error:
                 _roll_back(undo)
                 raise _cannot_write(self._directory, error) from error
@@ -161,6 +173,9 @@ class Publication:
                     _remove(saved)
             self._files.clear()
             self._made.clear()
+            if final is not None:
+                with contextlib.suppress(OSError):  # it stands, durable or not yet
+                    os.fsync(self._lock)
 
     def _replace(
         self,

@@ -32,7 +32,7 @@ from rdcompose.kernel.release import architecture_by_name
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from rdcompose.compose.addlist import Request
     from rdcompose.compose.filesource import SourceRequest
@@ -77,12 +77,14 @@ def compose(
     defaults: Mapping[str, str],
     *,
     sources: Sequence[SourceRequest] = (),
+    device_trees: Callable[[str], bool] | None = None,
     shown: bool,
 ) -> Composition:
     """Read the kernels that are asked for, fetching what is left to the archive.
 
     ``defaults`` are of options as the manifest names them; ``sources`` are of a command's own,
-    beside those that the options name.
+    beside those that the options name; ``device_trees`` says which device trees of a kernel are
+    kept, by their paths below the directory of them.
 
     :raises UsageError: the options contradict each other.
     :raises RdcomposeError: a kernel, or what is to go beside it, cannot be had.
@@ -102,7 +104,14 @@ def compose(
     else:
         wanted = architecture_asked_for(asked, lock)
         files = acquired(wanted).kernel
-    kernels = read_kernel(asked, files, wanted, threads=arguments.threads, shown=shown)
+    kernels = read_kernel(
+        asked,
+        files,
+        wanted,
+        device_trees=device_trees,
+        threads=arguments.threads,
+        shown=shown,
+    )
     beside = tuple(acquired(package.architecture) for package in kernels.packages)
     specs = tuple(_spec(arguments, options, found, lock) for found in beside)
     return Composition(kernels=kernels, specs=specs, acquired=beside)

@@ -12,6 +12,7 @@ from rdcompose.cli.archive_options import add_archive_options
 from rdcompose.cli.boot_options import add_boot
 from rdcompose.cli.content_options import add_content_options
 from rdcompose.cli.image_options import add_image_options
+from rdcompose.cli.pi_options import add_pi
 from rdcompose.cli.verify_options import add_verify
 
 _EPILOG: Final = """\
@@ -35,6 +36,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_build(commands)
     add_boot(commands)
     add_verify(commands)
+    add_pi(commands, add_format=_add_format, add_common=_add_common)
     _add_kernels(commands)
     _add_minivm(commands)
     _add_cache(commands)

@@ -26,6 +26,7 @@ FIRMWARE: Final = "firmware"
 MODULE: Final = "module"
 SYMVERS: Final = "symvers"
 STUB: Final = "uki-stub"
+PI_FIRMWARE: Final = "pi-firmware"
 # Roles of inputs, and the options that name them.
 OPTIONS: Final = {
     MICROCODE: "--microcode",
@@ -33,6 +34,7 @@ OPTIONS: Final = {
     MODULE: "--module",
     SYMVERS: "--symvers",
     STUB: "--uki-stub",
+    PI_FIRMWARE: "--pi-firmware",
 }
 _SUFFIXES: Final = (".deb", ".stub", ".efi", ".ko", ".ko.xz", ".ko.zst", ".ko.gz")
 _PACKAGE: Final = re.compile(r"[a-z0-9][a-z0-9+.-]+")

@@ -16,6 +16,7 @@ from rdcompose.compose.filesource import (
     MICROCODE,
     MODULE,
     OPTIONS,
+    PI_FIRMWARE,
     STUB,
     SYMVERS,
     parse_source,
@@ -150,7 +151,8 @@ _CHECKS: Final[Mapping[str, Callable[[str], object]]] = {
     "disk-format": DiskFormat,
     "disk-compress": parse_compression,
     **{
-        role: functools.partial(_check_sources, role) for role in (MICROCODE, MODULE, SYMVERS, STUB)
+        role: functools.partial(_check_sources, role)
+        for role in (MICROCODE, MODULE, SYMVERS, STUB, PI_FIRMWARE)
     },
     "firmware": FirmwareMode,
     "firmware-from": functools.partial(_check_sources, FIRMWARE),

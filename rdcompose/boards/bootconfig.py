@@ -1,0 +1,93 @@
+"""The lines of config.txt that lead the firmware to sets.
+
+Source: Raspberry Pi's documentation, "config.txt": Boot options, Conditional filters.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rdcompose.boards.bootset import BootSet
+    from rdcompose.boards.models import Model
+
+CONFIG: Final = "config.txt"
+PREVIOUS: Final = "config.previous.txt"
+ALL: Final = "all"
+
+_HEAD: Final = "# Made by rdcompose. What is set at the end, below [all], counts for every board.\n"
+
+
+class Placed(NamedTuple):
+    """A set and its directory: with a slash at its end, or empty for the folder itself."""
+
+    set: BootSet
+    prefix: str
+
+
+class Section(NamedTuple):
+    """What one section of config.txt has to say, as pairs in order."""
+
+    name: str
+    settings: tuple[tuple[str, str], ...]
+
+
+def assign(sets: Sequence[Placed], models: Sequence[Model]) -> dict[str, Placed]:
+    """Return the set that each board boots, by the board's name.
+
+    Of sets that a board can boot, the one with more bits counts, and of several such the first.
+    """
+    found: dict[str, Placed] = {}
+    for model in models:
+        fits = [placed for placed in sets if model in placed.set.models]
+        if fits:
+            found[model.name] = max(fits, key=lambda placed: placed.set.bits)
+    return found
+
+
+def sections(sets: Sequence[Placed], models: Sequence[Model]) -> tuple[Section, ...]:
+    """Return what config.txt has to say: a section a board, or one for all of a single set."""
+    assigned = assign(sets, models)
+    used = list(dict.fromkeys(placed.prefix for placed in assigned.values()))
+    if len(used) == 1:
+        [first] = {placed.prefix: placed for placed in assigned.values()}.values()
+        return (Section(ALL, settings(first, models)),)
+    return tuple(
+        Section(model.section, settings(assigned[model.name], [model]))
+        for model in models
+        if model.name in assigned
+    )
+
+
+def settings(placed: Placed, models: Sequence[Model]) -> tuple[tuple[str, str], ...]:
+    """Return the settings that lead boards to a set."""
+    found = placed.set
+    rows = []
+    if placed.prefix:
+        rows.append(("os_prefix", placed.prefix))
+    # Boards without a choice do not know the word.
+    if any(64 in model.bits for model in models if model in found.models):
+        rows.append(("arm_64bit", str(int(found.bits == 64))))
+    rows.append(("kernel", found.kernel))
+    rows.append(("initramfs", f"{found.initramfs} followkernel"))
+    if found.device_tree is not None:
+        rows.append(("device_tree", found.device_tree))
+    if found.upstream:
+        rows.append(("upstream_kernel", "1"))
+    return tuple(rows)
+
+
+def config_text(sets: Sequence[Placed], models: Sequence[Model]) -> bytes:
+    """Return a whole config.txt."""
+    parts = [_HEAD]
+    for section in sections(sets, models):
+        lines = "".join(f"{_line(key, value)}\n" for key, value in section.settings)
+        parts.append(f"\n[{section.name}]\n{lines}")
+    parts.append(f"\n[{ALL}]\nenable_uart=1\n")
+    return "".join(parts).encode("ascii")
+
+
+def _line(key: str, value: str) -> str:
+    return f"{key} {value}" if key == "initramfs" else f"{key}={value}"

@@ -1,0 +1,82 @@
+"""The kernel command line of a set: consoles and root, and what a user adds.
+
+Sources: ``Documentation/admin-guide/kernel-parameters.txt`` of Linux; the aliases of serial ports
+in the device trees (``arch/arm*/boot/dts/broadcom``); Raspberry Pi's documentation ("config.txt",
+"Configure UARTs"), by which the firmware puts the port's own name for ``serial0``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from rdcompose.errors import SpecError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from rdcompose.boards.models import Model
+
+DEFAULT_ROOT: Final = "/dev/mmcblk0p2"
+NO_ROOT: Final = "none"
+# COMMAND_LINE_SIZE of arm is 1024, of arm64 2048; the firmware adds some 300 of its own.
+MAX_LENGTH: Final = 700
+
+# The serial port at pins 14 and 15 (of a Pi 5 the one with a socket of its own) as Linux calls it
+# with its own device trees. The last that there is becomes /dev/console: on boards with
+# wireless, ttyAMA0 leads to Bluetooth, and they have ttyS1.
+_SERIAL: Final[Mapping[str, tuple[str, ...]]] = {
+    "zero": ("ttyAMA0", "ttyS1"),
+    "1": ("ttyAMA0",),
+    "2": ("ttyAMA0",),
+    "zero2": ("ttyS1",),
+    "3": ("ttyS1",),
+    "4": ("ttyS1",),
+    "5": ("ttyAMA10",),
+}
+_ORDER: Final = ("ttyAMA0", "ttyS1", "ttyAMA10")
+_DOWNSTREAM: Final = ("serial0",)
+
+
+def command_line(
+    models: Sequence[Model], *, upstream: bool, root: str | None = None, words: str = ""
+) -> str:
+    """Return the one line; consoles and root that ``words`` has itself are left to it.
+
+    :raises SpecError: it is not one line of printable ASCII, or is too long.
+    """
+    own = {word.partition("=")[0] for word in words.split()}
+    line = []
+    if "console" not in own:
+        line += [
+            "console=tty0",
+            *(f"console={port},115200" for port in _ports(models, upstream=upstream)),
+        ]
+    if not own & {"root", "nbdroot", "nfsroot"} or root is not None:
+        line += root_words(DEFAULT_ROOT if root is None else root)
+    text = " ".join([*line, *words.split(" ")]).strip(" ")
+    wrong = next((char for char in text if not " " <= char <= "~"), None)
+    if wrong is not None:
+        raise SpecError(
+            f"the command line holds the character {wrong!a}, and has to be one line of "
+            "printable ASCII"
+        )
+    if len(text) > MAX_LENGTH:
+        raise SpecError(
+            f"the command line has {len(text)} characters, and {MAX_LENGTH} are what kernel and "
+            "firmware leave room for"
+        )
+    return text
+
+
+def root_words(root: str) -> list[str]:
+    """Return what the kernel command line has to say of a root."""
+    if root == NO_ROOT:
+        return []
+    return [f"root={root}", "rootwait"]
+
+
+def _ports(models: Sequence[Model], *, upstream: bool) -> tuple[str, ...]:
+    if not upstream:
+        return _DOWNSTREAM
+    wanted = {port for model in models for port in _SERIAL[model.name]}
+    return tuple(port for port in _ORDER if port in wanted)

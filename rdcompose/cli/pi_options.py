@@ -1,0 +1,115 @@
+"""The options of ``rdcompose pi``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rdcompose.cli.archive_options import add_archive_options
+from rdcompose.cli.content_options import add_content_options
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable
+
+
+def add_pi(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    *,
+    add_format: Callable[[argparse.ArgumentParser], None],
+    add_common: Callable[[argparse.ArgumentParser], None],
+) -> None:
+    """Add the command; the functions add options that other commands have, too."""
+    parser = commands.add_parser(
+        "pi",
+        help="write a boot folder for the Raspberry Pi",
+        description="Write a boot folder for the Raspberry Pi: for each kernel a directory with "
+        "kernel, initramfs, device trees and command line of one release, and config.txt that "
+        "leads each board to its own.",
+    )
+    parser.add_argument(
+        "kernel",
+        metavar="KERNEL",
+        nargs="*",
+        help="as rdcompose build takes it, but any number: rpi armmp arm64; the .deb files of a "
+        "kernel belong together by their names",
+    )
+    parser.add_argument(
+        "-o", "--output", metavar="DIR", type=Path, help="the boot folder: made, or added to"
+    )
+    parser.add_argument(
+        "--board",
+        metavar="NAMES",
+        type=_names,
+        help="boards, with commas between: zero, 1, zero2, 2, 3, 4, 5 (default: all that the "
+        "kernels run on)",
+    )
+    parser.add_argument(
+        "--arch",
+        metavar="ARCH",
+        help="Debian's name of the architecture, where the name of a kernel does not tell",
+    )
+    parser.add_argument(
+        "--release",
+        metavar="R",
+        help="the kernel to take where a file or directory holds several (default: all of a "
+        "file's)",
+    )
+    parser.add_argument(
+        "--locked",
+        metavar="FILE",
+        type=Path,
+        action="append",
+        help="use exactly the inputs that the manifest-R.json of a set names, or fail; once for "
+        "each kernel",
+    )
+    _add_boot(parser)
+    add_content_options(parser)
+    add_format(parser)
+    add_archive_options(parser)
+    add_common(parser)
+    # Options of build's that say what other machines start from.
+    parser.set_defaults(image=None, uki=False, uki_stub=None, cmdline=None, os_release=None)
+
+
+def _add_boot(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("how a board boots it")
+    group.add_argument(
+        "--root",
+        metavar="ROOT",
+        help="the root file system, as root= of the kernel command line has it, or 'none' "
+        "(default: /dev/mmcblk0p2)",
+    )
+    # build has another option of this name.
+    group.add_argument(
+        "--cmdline",
+        metavar="WORDS",
+        dest="words",
+        help="more words for the kernel command line; its own console= and root= count instead of "
+        "the usual ones",
+    )
+    group.add_argument(
+        "--kernel-name",
+        metavar="NAME",
+        help="file name of the kernel (default: the one that the boards' firmware looks for)",
+    )
+    group.add_argument(
+        "--device-tree",
+        metavar="NAME",
+        help="the one device tree to load, on whatever board (default: the board's own)",
+    )
+    group.add_argument(
+        "--pi-firmware",
+        metavar="PACKAGE|DIR|none",
+        help="where the files of the firmware come from: a package, a local .deb or a directory "
+        "(default: raspi-firmware)",
+    )
+    group.add_argument(
+        "--flat",
+        action="store_true",
+        help="put the one kernel into the folder itself, not into a directory of its release",
+    )
+
+
+def _names(text: str) -> list[str]:
+    return [name for name in text.replace(",", " ").split() if name]

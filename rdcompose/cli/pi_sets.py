@@ -1,0 +1,155 @@
+"""The kernels of ``rdcompose pi``: from arguments to sets and firmware files."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from rdcompose.archive.version import version_key
+from rdcompose.boards.bootset import OVERLAYS, BootSet, SetSpec, make_set
+from rdcompose.boards.models import MODELS, find_models
+from rdcompose.boards.pifirmware import PACKAGE, read_pi_firmware
+from rdcompose.cli.composition import Composition, compose
+from rdcompose.cli.pi_kernels import group_kernels
+from rdcompose.cli.terminal import progress
+from rdcompose.compose.filesource import PI_FIRMWARE, parse_source
+from rdcompose.compose.lock import Lock, read_lock
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from rdcompose.boards.models import Model
+    from rdcompose.boards.pifirmware import PiFirmware
+    from rdcompose.compose.filesource import SourceRequest
+
+_DEFAULTS: Final = {
+    "profile": "generic",
+    "image": "package",
+    "disk": "none",
+    "disk-format": "squashfs",
+    PI_FIRMWARE: PACKAGE,
+}
+# Options as the manifest of a set names them, and as the parser does.
+_OPTIONS: Final = {
+    "board": "board",
+    "root": "root",
+    "cmdline": "words",
+    "kernel-name": "kernel_name",
+    "device-tree": "device_tree",
+    PI_FIRMWARE: "pi_firmware",
+}
+_NONE: Final = "none"
+
+
+class Composed(NamedTuple):
+    """What a boot folder is made of: sets, the boards it is for, and firmware files by name."""
+
+    sets: tuple[BootSet, ...]
+    models: tuple[Model, ...]
+    firmware: Mapping[str, bytes]
+
+
+class _Kernel(NamedTuple):
+    """A kernel as it was asked for, and what was read of it."""
+
+    lock: Lock | None
+    options: dict[str, str]
+    composition: Composition
+
+
+def compose_sets(arguments: argparse.Namespace, *, shown: bool) -> Composed:
+    """Read every kernel that is asked for, and make its set.
+
+    :raises UsageError: the options contradict each other.
+    :raises RdcomposeError: a kernel, or what goes beside it, cannot be had.
+    """
+    locks = [read_lock(path) for path in arguments.locked or ()]
+    kernels = [
+        _read(arguments, group, lock, shown=shown)
+        for group, lock in group_kernels(arguments.kernel, locks)
+    ]
+    asked = _asked_models(kernels)
+    with progress("composing", shown=shown):
+        firmware = _firmware(kernels, asked or tuple(MODELS.values()))
+        sets = [made for kernel in kernels for made in _sets(kernel, firmware)]
+    models = asked or tuple(
+        model for model in MODELS.values() if any(model in made.models for made in sets)
+    )
+    files = {} if firmware is None else firmware.files
+    return Composed(tuple(sets), models, files)
+
+
+def _read(
+    arguments: argparse.Namespace, kernels: Sequence[str], lock: Lock | None, *, shown: bool
+) -> _Kernel:
+    options = {PI_FIRMWARE: PACKAGE} | _options(arguments, lock)
+    names = {name for model in MODELS.values() for name in _tree_names(model)}
+    if "device-tree" in options:
+        names.add(options["device-tree"].rpartition("/")[2])
+
+    def wanted(path: str) -> bool:
+        return path.startswith(OVERLAYS) or path.rpartition("/")[2] in names
+
+    own = argparse.Namespace(**{**vars(arguments), "kernel": [*kernels]})
+    sources: list[SourceRequest] = []
+    if options[PI_FIRMWARE] != _NONE:
+        sources.append(parse_source(PI_FIRMWARE, options[PI_FIRMWARE]))
+        # Without directories of this machine.
+        options[PI_FIRMWARE] = sources[0].text
+    composition = compose(own, lock, _DEFAULTS, sources=sources, device_trees=wanted, shown=shown)
+    return _Kernel(lock, options, composition)
+
+
+def _tree_names(model: Model) -> tuple[str, ...]:
+    return (*model.device_trees(upstream=True), *model.device_trees(upstream=False))
+
+
+def _options(arguments: argparse.Namespace, lock: Lock | None) -> dict[str, str]:
+    """Return the options of this command's own that were given, else what a lock has."""
+    locked = {} if lock is None else lock.options
+    options = {name: locked[name] for name in _OPTIONS if name in locked}
+    for name, attribute in _OPTIONS.items():
+        value = getattr(arguments, attribute)
+        if value is not None:
+            options[name] = " ".join(value) if isinstance(value, list) else value
+    return options
+
+
+def _asked_models(kernels: Sequence[_Kernel]) -> tuple[Model, ...]:
+    """Return the boards that are asked for; none where all count."""
+    return find_models(
+        name for kernel in kernels for name in kernel.options.get("board", "").split()
+    )
+
+
+def _firmware(kernels: Sequence[_Kernel], models: Sequence[Model]) -> PiFirmware | None:
+    """Return the newest firmware of those that the kernels' releases of Debian have."""
+    found: PiFirmware | None = None
+    for kernel in kernels:
+        for source in kernel.composition.acquired[0].of_role(PI_FIRMWARE):
+            read = read_pi_firmware(source, models)
+            if found is None or _newer(read, found):
+                found = read
+    return found
+
+
+def _newer(one: PiFirmware, other: PiFirmware) -> bool:
+    return version_key(one.input.version) > version_key(other.input.version)
+
+
+def _sets(kernel: _Kernel, firmware: PiFirmware | None) -> list[BootSet]:
+    options = kernel.options
+    names = options.get("board", "").split()
+    spec = SetSpec(
+        models=find_models(names) if names else None,
+        root=options.get("root"),
+        cmdline=options.get("cmdline", ""),
+        kernel_name=options.get("kernel-name"),
+        device_tree=options.get("device-tree"),
+        options=options,
+        inputs=() if firmware is None else (firmware.input,),
+    )
+    plans = kernel.composition.plans()
+    if kernel.lock is not None:
+        kernel.lock.check((*plans[0].inputs, *spec.inputs))
+    return [make_set(plan, spec) for plan in plans]
