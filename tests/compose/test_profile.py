@@ -215,7 +215,7 @@ def test_huge_list(make: Make) -> None:
 
 
 def test_shipped_profiles() -> None:
-    assert profile_names() == ("generic", "minivm", "netboot", "virtio")
+    assert profile_names() == ("generic", "minivm", "netboot", "pi", "pinet", "virtio")
     assert DEFAULT in profile_names()
     for name in profile_names():
         profile = load_profile(name)
