@@ -34,6 +34,7 @@ _SERIAL: Final[Mapping[str, tuple[str, ...]]] = {
     "5": ("ttyAMA10",),
 }
 _ORDER: Final = ("ttyAMA0", "ttyS1", "ttyAMA10")
+_ROOTS: Final = frozenset({"root", "nbdroot", "nfsroot"})
 _DOWNSTREAM: Final = ("serial0",)
 
 
@@ -51,7 +52,7 @@ def command_line(
             "console=tty0",
             *(f"console={port},115200" for port in _ports(models, upstream=upstream)),
         ]
-    if not own & {"root", "nbdroot", "nfsroot"} or root is not None:
+    if not names_root(words) or root is not None:
         line += root_words(DEFAULT_ROOT if root is None else root)
     text = " ".join([*line, *words.split(" ")]).strip(" ")
     wrong = next((char for char in text if not " " <= char <= "~"), None)
@@ -66,6 +67,11 @@ def command_line(
             "firmware leave room for"
         )
     return text
+
+
+def names_root(words: str) -> bool:
+    """Whether words of a command line say themselves what the root is."""
+    return any(word.partition("=")[0] in _ROOTS for word in words.split())
 
 
 def root_words(root: str) -> list[str]:

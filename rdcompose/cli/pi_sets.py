@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rdcompose.archive.version import version_key
 from rdcompose.boards.bootset import OVERLAYS, BootSet, SetSpec, make_set
+from rdcompose.boards.cmdline import names_root
 from rdcompose.boards.models import MODELS, find_models
 from rdcompose.boards.pifirmware import PACKAGE, read_pi_firmware
+from rdcompose.cli import pi_card
 from rdcompose.cli.composition import Composition, compose
 from rdcompose.cli.pi_kernels import group_kernels
 from rdcompose.cli.terminal import progress
@@ -20,7 +22,9 @@ if TYPE_CHECKING:
 
     from rdcompose.boards.models import Model
     from rdcompose.boards.pifirmware import PiFirmware
+    from rdcompose.cli.pi_card import Beside
     from rdcompose.compose.filesource import SourceRequest
+    from rdcompose.compose.plan import Plan
 
 _DEFAULTS: Final = {
     "profile": "generic",
@@ -37,6 +41,7 @@ _OPTIONS: Final = {
     "kernel-name": "kernel_name",
     "device-tree": "device_tree",
     PI_FIRMWARE: "pi_firmware",
+    **pi_card.OPTIONS,
 }
 _NONE: Final = "none"
 
@@ -50,29 +55,59 @@ class Composed(NamedTuple):
 
 
 class _Kernel(NamedTuple):
-    """A kernel as it was asked for, and what was read of it."""
+    """A kernel as it was asked for, what was read of it, and what is to be made of that."""
 
     lock: Lock | None
     options: dict[str, str]
     composition: Composition
+    plans: tuple[Plan, ...]
 
 
-def compose_sets(arguments: argparse.Namespace, *, shown: bool) -> Composed:
-    """Read every kernel that is asked for, and make its set.
+class Planned(NamedTuple):
+    """Everything that was asked for, read and decided; no boot folder yet."""
+
+    kernels: tuple[_Kernel, ...]
+    asked: tuple[Model, ...]
+    firmware: PiFirmware | None
+
+    @property
+    def plans(self) -> tuple[Plan, ...]:
+        """The compositions of all kernels."""
+        return tuple(plan for kernel in self.kernels for plan in kernel.plans)
+
+    @property
+    def options(self) -> dict[str, str]:
+        """The options that are not of one kernel alone."""
+        return self.kernels[0].options
+
+
+def plan_sets(arguments: argparse.Namespace, *, shown: bool) -> Planned:
+    """Read every kernel that is asked for, and decide its composition.
 
     :raises UsageError: the options contradict each other.
     :raises RdcomposeError: a kernel, or what goes beside it, cannot be had.
     """
     locks = [read_lock(path) for path in arguments.locked or ()]
-    kernels = [
+    kernels = tuple(
         _read(arguments, group, lock, shown=shown)
         for group, lock in group_kernels(arguments.kernel, locks)
-    ]
+    )
     asked = _asked_models(kernels)
     with progress("composing", shown=shown):
         firmware = _firmware(kernels, asked or tuple(MODELS.values()))
-        sets = [made for kernel in kernels for made in _sets(kernel, firmware)]
-    models = asked or tuple(
+    return Planned(kernels, asked, firmware)
+
+
+def make_sets(planned: Planned, beside: Beside, *, shown: bool) -> Composed:
+    """Make the set of every kernel; ``beside`` is what goes with all of them.
+
+    :raises RdcomposeError: a kernel runs on no board that was asked for, or is not what its lock
+        says.
+    """
+    firmware = planned.firmware
+    with progress("composing", shown=shown):
+        sets = [made for kernel in planned.kernels for made in _sets(kernel, firmware, beside)]
+    models = planned.asked or tuple(
         model for model in MODELS.values() if any(model in made.models for made in sets)
     )
     files = {} if firmware is None else firmware.files
@@ -97,7 +132,9 @@ def _read(
         # Without directories of this machine.
         options[PI_FIRMWARE] = sources[0].text
     composition = compose(own, lock, _DEFAULTS, sources=sources, device_trees=wanted, shown=shown)
-    return _Kernel(lock, options, composition)
+    with progress("composing", shown=shown):
+        plans = tuple(composition.plans())
+    return _Kernel(lock, options, composition, plans)
 
 
 def _tree_names(model: Model) -> tuple[str, ...]:
@@ -137,8 +174,10 @@ def _newer(one: PiFirmware, other: PiFirmware) -> bool:
     return version_key(one.input.version) > version_key(other.input.version)
 
 
-def _sets(kernel: _Kernel, firmware: PiFirmware | None) -> list[BootSet]:
-    options = kernel.options
+def _sets(kernel: _Kernel, firmware: PiFirmware | None, beside: Beside) -> list[BootSet]:
+    options = {**kernel.options, **beside.options}
+    if beside.root is not None and not names_root(options.get("cmdline", "")):
+        options.setdefault("root", beside.root)
     names = options.get("board", "").split()
     spec = SetSpec(
         models=find_models(names) if names else None,
@@ -147,9 +186,8 @@ def _sets(kernel: _Kernel, firmware: PiFirmware | None) -> list[BootSet]:
         kernel_name=options.get("kernel-name"),
         device_tree=options.get("device-tree"),
         options=options,
-        inputs=() if firmware is None else (firmware.input,),
+        inputs=(*(() if firmware is None else (firmware.input,)), *beside.inputs),
     )
-    plans = kernel.composition.plans()
     if kernel.lock is not None:
-        kernel.lock.check((*plans[0].inputs, *spec.inputs))
-    return [make_set(plan, spec) for plan in plans]
+        kernel.lock.check((*kernel.plans[0].inputs, *spec.inputs))
+    return [make_set(plan, spec) for plan in kernel.plans]

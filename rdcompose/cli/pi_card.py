@@ -1,0 +1,155 @@
+"""``rdcompose pi --image``: the image of an SD card."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import re
+from typing import TYPE_CHECKING, BinaryIO, Final, cast
+
+from rdcompose.boards.sdcard import (
+    MODULES,
+    ROOT,
+    Card,
+    CardSpec,
+    disk_signature,
+    root_by_uuid,
+    signature_of,
+    write_card,
+)
+from rdcompose.cli.terminal import progress, size_text
+from rdcompose.compose.spec import DiskFormat
+from rdcompose.errors import UsageError
+from rdcompose.outputs import write_disk
+from rdcompose.publish import Publication
+from rdcompose.tree import Tree
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from rdcompose.compose.inputs import Input
+    from rdcompose.compose.plan import DiskPlan, Plan
+
+# Options as the manifest of a set names them, and as the parser does.
+OPTIONS: Final = {"boot-size": "boot_size", "image-size": "image_size"}
+_UNITS: Final = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+_SIZE: Final = re.compile(r"(\d{1,15})([KMGT]?)")
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Beside:
+    """What a card adds to its sets: the name of its root, and what the manifests are to say."""
+
+    root: str | None = None
+    options: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    inputs: tuple[Input, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class CardJob:
+    """A card that is to be written."""
+
+    path: Path
+    beside: Beside
+    spec: CardSpec
+    modules: Callable[[BinaryIO], object] | None
+    _publication: Publication
+
+    def write(self, boot: Tree, *, shown: bool) -> Card:
+        """Write the image with its boot folder, all of it or nothing.
+
+        :raises OutputError: it cannot be written.
+        :raises SpecError: what is to be in it does not fit.
+        """
+        with progress(f"writing {self.path.name}", shown=shown):
+            with self._publication.file(self.path.name) as out:
+                card = write_card(cast("BinaryIO", out), boot, self.spec, modules=self.modules)
+            with self._publication.locked():
+                self._publication.publish()
+        return card
+
+
+@contextlib.contextmanager
+def open_card(
+    arguments: argparse.Namespace, options: Mapping[str, str], plans: Sequence[Plan]
+) -> Iterator[CardJob | None]:
+    """Prepare the card that is asked for, if one is.
+
+    ``options`` are those that count, a lock's too.
+
+    :raises UsageError: the options contradict each other.
+    """
+    if arguments.card is None:
+        _refuse_disks(plans)
+        yield None
+        return
+    path: Path = arguments.card
+    with Publication(path.parent) as publication:
+        named = options.get("root", "")
+        signature = signature_of(named)
+        if signature is None:
+            signature = disk_signature(plans)
+        yield CardJob(
+            path=path,
+            beside=Beside(root=root_by_uuid(signature)),
+            spec=CardSpec(
+                signature=signature,
+                mtime=max(plan.timestamp for plan in plans),
+                boot_size=_size("--boot-size", options.get("boot-size")),
+                size=_size("--image-size", options.get("image-size")),
+            ),
+            modules=_modules(plans, threads=arguments.threads),
+            _publication=publication,
+        )
+
+
+def card_rows(path: Path, card: Card) -> list[tuple[str, str, str]]:
+    """Return what is said of a card: name, size, remark."""
+    rows = [(str(path), size_text(card.size), f"signature {card.table.signature:08x}")]
+    remarks = {ROOT: "root", MODULES: "modules, squashfs"}
+    for part in card.table.partitions:
+        remark = remarks.get(part.number, f"boot folder, {size_text(card.boot_free)} free")
+        rows.append((f"  partition {part.number}", size_text(part.size), remark))
+    return rows
+
+
+def _size(option: str, text: str | None) -> int | None:
+    if text is None:
+        return None
+    found = _SIZE.fullmatch(text.upper().removesuffix("IB"))
+    if found is None:
+        raise UsageError(f"{option}: {text!r} is no size", hint="give one as 512M or 2G")
+    return int(found[1]) * _UNITS[found[2]]
+
+
+def _refuse_disks(plans: Sequence[Plan]) -> None:
+    if any(plan.disk is not None for plan in plans):
+        raise UsageError(
+            "a boot folder has no place for a modules disk",
+            hint="leave --disk out, or write an --image, which has a partition for it",
+        )
+
+
+def _modules(plans: Sequence[Plan], *, threads: int) -> Callable[[BinaryIO], object] | None:
+    """Return what writes one disk with the modules of all kernels, each in its directory."""
+    disks: list[DiskPlan] = [plan.disk for plan in plans if plan.disk is not None]
+    if not disks:
+        return None
+    compression = disks[0].compression
+    if any(disk.compression != compression for disk in disks):
+        raise UsageError(
+            "the kernels do not read the same compression of a modules disk",
+            hint="choose one that all read: --disk-compress gzip",
+        )
+    tree = Tree()
+    for disk in disks:
+        for entry in disk.tree:
+            tree.add(entry)
+    mtime = max(plan.timestamp for plan in plans)
+
+    def write(out: BinaryIO) -> None:
+        write_disk(out, tree, DiskFormat.SQUASHFS, compression, mtime=mtime, threads=threads)
+
+    return write
