@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from rdcompose.cli.terminal import progress
 from rdcompose.errors import FormatError, RdcomposeError, SpecError, UsageError
+from rdcompose.formats.filesystem import kinds_of_image
 from rdcompose.kernel.release import flavour_of_release
 from rdcompose.publish import Publication
 from rdcompose.qemu.accelerator import SOFTWARE, choose_accelerator
@@ -23,7 +24,6 @@ from rdcompose.qemu.boards import find_board
 from rdcompose.qemu.check import beside_root, check, facts
 from rdcompose.qemu.command import Access, Disk, Machine, image_format
 from rdcompose.qemu.efi import Efi, find_firmware, make_partition
-from rdcompose.qemu.filesystem import kinds_of_image
 from rdcompose.qemu.guestdisk import guest_tree, read_initramfs, write_guest_disk
 from rdcompose.qemu.process import find_program, run_machine
 from rdcompose.qemu.report import Report

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 from rdcompose.errors import FormatError, RdcomposeError, SpecError, UnsupportedError
 from rdcompose.formats import devicetree
 from rdcompose.formats.ext4.reader import Ext4Image
+from rdcompose.formats.filesystem import kinds_of_image
 from rdcompose.formats.image import read_image
 from rdcompose.formats.pe import Pe, content_of, is_pe, read_pe
 from rdcompose.formats.qcow2_reader import is_qcow2, open_qcow2
@@ -19,7 +20,6 @@ from rdcompose.inspect.contents import examine, module_place
 from rdcompose.inspect.initramfs import is_initramfs, read_initramfs
 from rdcompose.inspect.kernel import exported_versions
 from rdcompose.kernel.config import KernelConfig
-from rdcompose.qemu.filesystem import kinds_of_image
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -5,7 +5,7 @@ import io
 import pytest
 
 from rdcompose.errors import FormatError, SpecError
-from rdcompose.qemu.filesystem import kinds_of_image
+from rdcompose.formats.filesystem import kinds_of_image
 from rdcompose.qemu.guestdisk import guest_tree, read_initramfs, write_guest_disk
 from rdcompose.tree import Bytes, Directory, File, Node, NodeKind, Symlink, Tree, read_all
 from tests.support.fakeqemu import MODULES, RELEASE, initramfs_tree, newc
@@ -85,22 +85,3 @@ def test_disk_is_a_squashfs() -> None:
     out = io.BytesIO()
     write_guest_disk(out, guest_tree(read_initramfs(newc(initramfs_tree())), RELEASE, "check", []))
     assert kinds_of_image(out) == ("squashfs",)
-
-
-@pytest.mark.parametrize(
-    ("offset", "magic", "kind"),
-    [
-        (0, b"XFSB", "xfs"),
-        (1080, b"\x53\xef", "ext4"),
-        (1024, b"\x10\x20\xf5\xf2", "f2fs"),
-        (1024, b"\xe2\xe1\xf5\xe0", "erofs"),
-        (65600, b"_BHRfS_M", "btrfs"),
-    ],
-)
-def test_filesystems_are_told_by_their_magic(offset: int, magic: bytes, kind: str) -> None:
-    assert kind in kinds_of_image(io.BytesIO(bytes(offset) + magic))
-    assert kinds_of_image(io.BytesIO(bytes(offset + 1) + magic)) == ()
-
-
-def test_empty_image_is_nothing() -> None:
-    assert kinds_of_image(io.BytesIO()) == ()

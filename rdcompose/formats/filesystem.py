@@ -1,4 +1,4 @@
-"""Which filesystem an image holds, by its magic number: what a check expects of a root."""
+"""Which filesystem an image holds, by its magic number."""
 
 from __future__ import annotations
 
