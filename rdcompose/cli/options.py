@@ -13,6 +13,7 @@ from rdcompose.cli.boot_options import add_boot
 from rdcompose.cli.content_options import add_content_options
 from rdcompose.cli.image_options import add_image_options
 from rdcompose.cli.pi_options import add_pi
+from rdcompose.cli.supports_options import add_supports
 from rdcompose.cli.verify_options import add_verify
 
 _EPILOG: Final = """\
@@ -38,6 +39,7 @@ def make_parser() -> argparse.ArgumentParser:
     add_verify(commands)
     add_pi(commands, add_format=_add_format, add_common=_add_common)
     _add_kernels(commands)
+    add_supports(commands, add_common=_add_common)
     _add_minivm(commands)
     _add_cache(commands)
     return parser
