@@ -23,7 +23,10 @@ class Need(enum.Enum):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Known:
-    """A kind of file: shell pattern of its name, what it is, what follows if it is missing."""
+    """A kind of file: shell pattern of its name, what it is, what follows if it is missing.
+
+    ``absent`` is empty where nothing follows.
+    """
 
     pattern: str
     need: Need
@@ -32,7 +35,8 @@ class Known:
 
 
 _REQUIRED, _WANTED, _OPTIONAL = Need.REQUIRED, Need.WANTED, Need.OPTIONAL
-_GOES_ON: Final = "the boot goes on without it"
+# What is optional is not missed.
+_GOES_ON: Final = ""
 
 # The first that matches counts. A pattern without "/" is held against the last component.
 KNOWN: Final = (
