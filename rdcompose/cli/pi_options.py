@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from rdcompose.cli.archive_options import add_archive_options
 from rdcompose.cli.content_options import add_content_options
+from rdcompose.cli.netboot_options import add_netboot_options
 from rdcompose.cli.pi_card_options import add_card_options
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ def add_pi(
     )
     _add_boot(parser)
     add_card_options(parser)
+    add_netboot_options(parser)
     add_content_options(parser)
     add_format(parser)
     add_archive_options(parser)
