@@ -143,3 +143,21 @@ def test_inodes_fit_however_many() -> None:
     image = written(files)
     assert Ext4Image(io.BytesIO(image)).superblock.inodes > 9000 * 1.2
     assert len(dump(Ext4Image(io.BytesIO(image)).entries())) == 9000 + 18 + 1
+
+
+def test_more_inodes_than_groups_of_that_size_have() -> None:
+    # 32768 in 128 MiB at most: the filesystem is made larger.
+    files = of(*(Symlink(path=f"d{n // 500}/{n}", target="t") for n in range(36_000)))
+    writer = Ext4Writer(files, uuid=UUID, mtime=TIME)
+    assert 128 << 20 < writer.minimum < 200 << 20
+
+
+@pytest.mark.parametrize("payload", [0, 60 << 20, 460 << 20, 950 << 20, 7 << 30, 15 << 30])
+def test_any_size_from_the_minimum_on_will_do(payload: int) -> None:
+    writer = Ext4Writer(
+        of(File(path="x", content=Pieces(payload, lambda: iter(())))), uuid=UUID, mtime=TIME
+    )
+    least = writer.minimum // 4096
+    # Every step by which a structure gets larger is taken on the way.
+    for blocks in range(least, 3 * least, 1 + least // 40):
+        assert writer._missing(blocks, writer._needed) <= 0

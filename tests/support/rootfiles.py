@@ -41,7 +41,7 @@ def root_files(*, names: int = 300, entries: tuple[Entry, ...] = ()) -> Files:
         Node(path="dev/nvme", kind=NodeKind.BLOCK, major=259, minor=70_000),
         Node(path="run/fifo", kind=NodeKind.FIFO),
         Node(path="run/socket", kind=NodeKind.SOCKET, mode=0o755),
-        *(File(path=f"many/name-{n:05}", content=Bytes(b"%d" % n)) for n in range(names)),
+        *(File(path=f"many/näme-{n:05}", content=Bytes(b"%d" % n)) for n in range(names)),
         *entries,
     ):
         tree.add(entry)

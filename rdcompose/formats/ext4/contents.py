@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, assert_never, cast
 
 from rdcompose.errors import SpecError, UnsupportedError
 from rdcompose.formats.ext4.folders import Folder, Name, make_folder
@@ -151,17 +151,18 @@ class Contents:
 
 
 def _kind(entry: Entry) -> int:
-    match entry:
+    known = cast("File | Directory | Symlink | Node", entry)
+    match known:
         case File():
             return REGULAR
         case Directory():
             return DIRECTORY
         case Symlink():
             return SYMLINK
-        case Node():
-            return NODES[entry.kind]
+        case Node(kind=kind):
+            return NODES[kind]
         case _:
-            raise TypeError(entry)
+            assert_never(known)
 
 
 def _check_target(link: Symlink) -> None:

@@ -92,10 +92,12 @@ def arrange(blocks: int, inodes: int) -> Geometry:
 
     :raises ValueError: the structures alone do not fit.
     """
+    if not 0 < blocks <= _MAX_BLOCKS:
+        raise ValueError(f"no room for a filesystem in {blocks} blocks")
     groups = -(-blocks // BLOCKS_PER_GROUP)
     per_group = -(-inodes // (groups * _INODES_PER_BLOCK)) * _INODES_PER_BLOCK
-    if not 0 < blocks <= _MAX_BLOCKS or per_group > _MAX_INODES_PER_GROUP:
-        raise ValueError
+    if per_group > _MAX_INODES_PER_GROUP:
+        raise ValueError(f"no room for {inodes} inodes")
     reserved = _reserved(blocks, groups)
     rest = blocks % BLOCKS_PER_GROUP
     own = 2 + per_group // _INODES_PER_BLOCK

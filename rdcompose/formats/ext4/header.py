@@ -61,11 +61,6 @@ class Header:
     journal_root: bytes
     journal_size: int
 
-    @property
-    def seed(self) -> int:
-        """Where every checksum of the filesystem starts."""
-        return crc32c(START, self.uuid)
-
 
 def pack_superblock(header: Header, group: int) -> bytes:
     """Return the superblock, or the copy of it that a group has."""

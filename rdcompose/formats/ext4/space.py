@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import bisect
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+_NO_ROOM: Final = "no room for the blocks"
 
 
 class Stretch(NamedTuple):
@@ -49,7 +51,7 @@ class Space:
         before = self._taken[at - 1] if at else Stretch(0, 0)
         after = self._taken[at] if at < len(self._taken) else Stretch(self._blocks, 0)
         if before.end > start or after.start < end:
-            raise ValueError
+            raise ValueError(_NO_ROOM)
         first = at - 1 if at and before.end == start else at
         last = at + 1 if at < len(self._taken) and after.start == end else at
         joined_start = before.start if first < at else start
@@ -76,7 +78,7 @@ class Space:
             if gap.length >= length:
                 self.occupy(gap.start, length)
                 return gap.start
-        raise ValueError
+        raise ValueError(_NO_ROOM)
 
     def take(self, length: int) -> tuple[Stretch, ...]:
         """Take the next free blocks, in as few stretches as there are gaps on the way.
@@ -91,7 +93,7 @@ class Space:
             found.append(Stretch(gap.start, min(gap.length, left)))
             left -= found[-1].length
         if left:
-            raise ValueError
+            raise ValueError(_NO_ROOM)
         for stretch in found:
             self.occupy(*stretch)
             self._next = stretch.end

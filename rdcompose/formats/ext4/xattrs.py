@@ -31,7 +31,6 @@ _PREFIXES: Final = (
     (b"system.posix_acl_default", 3),
     (b"security.", 6),
     (b"trusted.", 4),
-    (b"system.", 7),
     (b"user.", 1),
 )
 _ACLS: Final = frozenset({2, 3})
