@@ -27,6 +27,7 @@ from rdcompose.formats.window import Window
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from rdcompose.compose.inputs import Input
     from rdcompose.compose.plan import Plan
     from rdcompose.formats.fat.writer import Output
     from rdcompose.tree import Tree
@@ -81,13 +82,14 @@ class Card:
     boot_free: int
 
 
-def disk_signature(plans: Iterable[Plan]) -> int:
-    """Return a signature for a card with these compositions: it comes from their inputs.
+def disk_signature(plans: Iterable[Plan], inputs: Iterable[Input] = ()) -> int:
+    """Return a signature for a card with these compositions: it comes from what goes into them.
 
     It is known before anything is made, so that command lines can name the root by it, and
     depends on neither the machine nor the day.
     """
-    rows = [
+    rows = [f"{item.role} {item.sha256}\n" for item in inputs]
+    rows += [
         f"{plan.release} {plan.timestamp} {item.role} {item.sha256}\n"
         for plan in plans
         for item in plan.inputs

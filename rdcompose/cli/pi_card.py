@@ -7,6 +7,7 @@ import dataclasses
 import re
 from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
+from rdcompose.boards.rootfs import RootFilesystem, RootFormat, root_filesystem
 from rdcompose.boards.sdcard import (
     MODULES,
     ROOT,
@@ -33,17 +34,23 @@ if TYPE_CHECKING:
     from rdcompose.compose.plan import DiskPlan, Plan
 
 # Options as the manifest of a set names them, and as the parser does.
-OPTIONS: Final = {"boot-size": "boot_size", "image-size": "image_size"}
+OPTIONS: Final = {
+    "boot-size": "boot_size",
+    "image-size": "image_size",
+    "root-format": "root_format",
+}
+# For a root that nothing can be written to.
+_OVERLAY: Final = "overlay=tmpfs"
 _UNITS: Final = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 _SIZE: Final = re.compile(r"(\d{1,15})([KMGT]?)")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Beside:
-    """What a card adds to its sets: the name of its root, and what the manifests are to say."""
+    """What a card adds to its sets: the name of its root, words for it, and inputs."""
 
     root: str | None = None
-    options: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    words: str = ""
     inputs: tuple[Input, ...] = ()
 
 
@@ -54,6 +61,7 @@ class CardJob:
     path: Path
     beside: Beside
     spec: CardSpec
+    root: RootFilesystem | None
     modules: Callable[[BinaryIO], object] | None
     _publication: Publication
 
@@ -65,7 +73,13 @@ class CardJob:
         """
         with progress(f"writing {self.path.name}", shown=shown):
             with self._publication.file(self.path.name) as out:
-                card = write_card(cast("BinaryIO", out), boot, self.spec, modules=self.modules)
+                card = write_card(
+                    cast("BinaryIO", out),
+                    boot,
+                    self.spec,
+                    root=self.root,
+                    modules=self.modules,
+                )
             with self._publication.locked():
                 self._publication.publish()
         return card
@@ -81,25 +95,44 @@ def open_card(
 
     :raises UsageError: the options contradict each other.
     """
-    if arguments.card is None:
-        _refuse_disks(plans)
+    path: Path | None = arguments.card
+    if path is None:
+        _refuse(arguments, plans)
         yield None
         return
-    path: Path = arguments.card
-    with Publication(path.parent) as publication:
-        named = options.get("root", "")
-        signature = signature_of(named)
+    mtime = max(plan.timestamp for plan in plans)
+    with contextlib.ExitStack() as stack:
+        publication = stack.enter_context(Publication(path.parent))
+        root = None
+        if arguments.root_from is not None:
+            wanted = options.get("root-format")
+            root = stack.enter_context(
+                root_filesystem(
+                    arguments.root_from,
+                    None if wanted is None else _root_format(wanted),
+                    mtime=mtime,
+                    scratch=path.parent,
+                    threads=arguments.threads,
+                )
+            )
+        inputs = () if root is None else (root.input,)
+        signature = signature_of(options.get("root", ""))
         if signature is None:
-            signature = disk_signature(plans)
+            signature = disk_signature(plans, inputs)
         yield CardJob(
             path=path,
-            beside=Beside(root=root_by_uuid(signature)),
+            beside=Beside(
+                root=root_by_uuid(signature),
+                words=_OVERLAY if root is not None and root.read_only else "",
+                inputs=inputs,
+            ),
             spec=CardSpec(
                 signature=signature,
-                mtime=max(plan.timestamp for plan in plans),
+                mtime=mtime,
                 boot_size=_size("--boot-size", options.get("boot-size")),
                 size=_size("--image-size", options.get("image-size")),
             ),
+            root=root,
             modules=_modules(plans, threads=arguments.threads),
             _publication=publication,
         )
@@ -124,7 +157,23 @@ def _size(option: str, text: str | None) -> int | None:
     return int(found[1]) * _UNITS[found[2]]
 
 
-def _refuse_disks(plans: Sequence[Plan]) -> None:
+def _root_format(text: str) -> RootFormat:
+    try:
+        return RootFormat(text)
+    except ValueError:
+        names = " and ".join(kind.value for kind in RootFormat)
+        raise UsageError(f"--root-format: {text!r} is none of {names}") from None
+
+
+def _refuse(arguments: argparse.Namespace, plans: Sequence[Plan]) -> None:
+    """Refuse what only a card has a place for.
+
+    :raises UsageError: there is something of the kind.
+    """
+    for option in ("root_from", *OPTIONS.values()):
+        if getattr(arguments, option) is not None:
+            name = option.replace("_", "-")
+            raise UsageError(f"--{name} is for an image of an SD card", hint="add --image FILE")
     if any(plan.disk is not None for plan in plans):
         raise UsageError(
             "a boot folder has no place for a modules disk",

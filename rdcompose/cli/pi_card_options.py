@@ -21,6 +21,19 @@ def add_card_options(parser: argparse.ArgumentParser) -> None:
         "the modules disk; cmdline.txt then names the root by PARTUUID",
     )
     group.add_argument(
+        "--root-from",
+        metavar="PATH",
+        type=Path,
+        help="the root of the card: an image of a filesystem (raw or qcow2), a directory, or a tar "
+        "archive (default: none, and room for one)",
+    )
+    group.add_argument(
+        "--root-format",
+        choices=("ext4", "squashfs"),
+        help="what to make of a directory or an archive (default: ext4); over a squashfs lies an "
+        "overlay in memory",
+    )
+    group.add_argument(
         "--image-size",
         metavar="SIZE",
         help="size of the image, as in 2G or 1800M (default: the next power of two, which QEMU "

@@ -175,9 +175,14 @@ def _newer(one: PiFirmware, other: PiFirmware) -> bool:
 
 
 def _sets(kernel: _Kernel, firmware: PiFirmware | None, beside: Beside) -> list[BootSet]:
-    options = {**kernel.options, **beside.options}
-    if beside.root is not None and not names_root(options.get("cmdline", "")):
+    options = dict(kernel.options)
+    words = options.get("cmdline", "")
+    if beside.root is not None and not names_root(words):
         options.setdefault("root", beside.root)
+    if beside.words and beside.words not in words.split():
+        options["cmdline"] = f"{words} {beside.words}".strip()
+    # In one order, wherever they come from: they are part of the manifest.
+    options = {name: options[name] for name in _OPTIONS if name in options}
     names = options.get("board", "").split()
     spec = SetSpec(
         models=find_models(names) if names else None,
