@@ -15,6 +15,7 @@ from rdcompose.compose.spec import EmitForm
 from rdcompose.errors import OutputError
 from rdcompose.formats.cpio import write_newc
 from rdcompose.formats.cpiolist import write_list
+from rdcompose.publish import give_mode
 from rdcompose.tree import Directory, File, Node, NodeKind, Symlink, encode_name
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def write_directory(path: Path, tree: Tree, *, mtime: int) -> None:
                 _write_file(place, entry, mtime)
         # At last, and from the deepest: a mode may forbid to write into the directory.
         for place, mode in reversed(directories):
-            place.chmod(mode)
+            give_mode(place, mode)
             os.utime(place, (mtime, mtime))
         os.utime(path, (mtime, mtime))
     except OSError as error:
@@ -104,7 +105,7 @@ def _write_file(place: Path, entry: File, mtime: int) -> None:
         for chunk in entry.content.chunks(_CHUNK):
             out.write(chunk)
         out.flush()
-        os.fchmod(out.fileno(), entry.mode)
+        give_mode(out.fileno(), entry.mode)
         os.utime(out.fileno(), (mtime, mtime))
         os.fsync(out.fileno())
 

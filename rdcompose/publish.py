@@ -104,7 +104,7 @@ class Publication:
             with path.open("x+b") as out:
                 yield out
                 out.flush()
-                os.fchmod(out.fileno(), _MODE)
+                give_mode(out.fileno(), _MODE)
                 os.fsync(out.fileno())
         except OSError as error:
             raise _cannot_write(target, error) from error
@@ -121,7 +121,7 @@ class Publication:
         self._directories.add(name)
         try:
             path.mkdir()
-            path.chmod(_DIRECTORY_MODE)
+            give_mode(path, _DIRECTORY_MODE)
         except OSError as error:
             raise _cannot_write(self._directory / name, error) from error
         return path
@@ -193,6 +193,15 @@ class Publication:
             target.unlink(missing_ok=True)
 
 
+def give_mode(file: int | Path, mode: int) -> None:
+    """Set the mode of a file that was just made, where its file system has modes.
+
+    Who makes a file may always set its mode: a refusal says that there are none, as on FAT.
+    """
+    with contextlib.suppress(PermissionError):
+        os.chmod(file, mode)  # noqa: PTH101 (of an open file, too)
+
+
 def _set_aside_directory(target: Path) -> Path | None:
     saved = target.with_name(f".{target.name}.{secrets.token_hex(4)}.old")
     if not os.path.lexists(target):
@@ -209,7 +218,7 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
         return
     for base, _, _ in os.walk(path):
-        Path(base).chmod(_DIRECTORY_MODE)
+        give_mode(Path(base), _DIRECTORY_MODE)
     shutil.rmtree(path)
 
 

@@ -10,20 +10,20 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rdcompose.boards.bootset import BootSet
+    from rdcompose.boards.bootset import SetFacts
     from rdcompose.boards.models import Model
 
 CONFIG: Final = "config.txt"
 PREVIOUS: Final = "config.previous.txt"
 ALL: Final = "all"
 
-_HEAD: Final = "# Made by rdcompose. What is set at the end, below [all], counts for every board.\n"
+HEAD: Final = "# Made by rdcompose. What is set at the end, below [all], counts for every board.\n"
 
 
 class Placed(NamedTuple):
     """A set and its directory: with a slash at its end, or empty for the folder itself."""
 
-    set: BootSet
+    set: SetFacts
     prefix: str
 
 
@@ -81,7 +81,7 @@ def settings(placed: Placed, models: Sequence[Model]) -> tuple[tuple[str, str], 
 
 def config_text(sets: Sequence[Placed], models: Sequence[Model]) -> bytes:
     """Return a whole config.txt."""
-    parts = [_HEAD]
+    parts = [HEAD]
     for section in sections(sets, models):
         lines = "".join(f"{_line(key, value)}\n" for key, value in section.settings)
         parts.append(f"\n[{section.name}]\n{lines}")

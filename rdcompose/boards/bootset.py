@@ -12,19 +12,28 @@ import hashlib
 from typing import TYPE_CHECKING, Final
 
 from rdcompose.boards.cmdline import command_line
+from rdcompose.boards.models import models_for
 from rdcompose.errors import CapabilityError, UsageError
+from rdcompose.kernel.release import flavour_of_release
 from rdcompose.manifest import checksum_line, manifest, to_json
 from rdcompose.outputs import CHECKSUMS, initramfs_segments
 from rdcompose.tree import Bytes, File, Tree
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Container, Iterable, Mapping, Sequence
 
     from rdcompose.boards.models import Model
     from rdcompose.compose.inputs import Input
     from rdcompose.compose.plan import Plan
 
 CMDLINE: Final = "cmdline.txt"
+_README: Final = (
+    b"Overlays of this kernel's package. Without this file the firmware passes over them.\n"
+)
+# Options of the manifest that a folder is read by.
+BOARDS: Final = "board"
+KERNEL_NAME: Final = "kernel-name"
+DEVICE_TREE: Final = "device-tree"
 OVERLAYS: Final = "overlays/"
 # The firmware takes overlays of a prefix only where this file is beside them.
 OVERLAYS_README: Final = f"{OVERLAYS}README"
@@ -34,13 +43,15 @@ OVERLAYS_README: Final = f"{OVERLAYS}README"
 class SetSpec:
     """What is asked for of a set.
 
-    ``models`` are the boards asked for, ``None`` for all that the kernel runs on. ``options`` are
+    ``models`` are the boards asked for, ``None`` for all that the kernel runs on. ``line`` is the
+    whole command line where ``root`` and ``cmdline`` have no say. ``options`` are
     what the manifest is to say beside those of the plan, and ``inputs`` what went in beside it.
     """
 
     models: tuple[Model, ...] | None = None
     root: str | None = None
     cmdline: str = ""
+    line: str | None = None
     kernel_name: str | None = None
     device_tree: str | None = None
     options: Mapping[str, str] = dataclasses.field(default_factory=dict)
@@ -48,11 +59,12 @@ class SetSpec:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class BootSet:
-    """A set: its files in ``tree``, and what config.txt has to say of them.
+class SetFacts:
+    """What config.txt has to say of a set, and for which boards.
 
-    ``models`` are the boards that it is for; ``upstream`` tells whether device trees have the names
-    of Linux as kernel.org has it; ``timestamp`` is the time of every file, in seconds since 1970.
+    ``kernel`` and ``initramfs`` are the names of files in it; ``upstream`` tells whether its device
+    trees have the names of Linux as kernel.org has it; ``device_tree`` is the one to load on every
+    board, ``None`` for each board's own.
     """
 
     release: str
@@ -63,6 +75,12 @@ class BootSet:
     initramfs: str
     upstream: bool
     device_tree: str | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class BootSet(SetFacts):
+    """A set with its files; ``timestamp`` is the time of all of them, in seconds since 1970."""
+
     tree: Tree
     timestamp: int
 
@@ -70,28 +88,34 @@ class BootSet:
 def make_set(plan: Plan, spec: SetSpec) -> BootSet:
     """Make the set of a plan.
 
-    :raises UsageError: the kernel does not run on a board that was asked for.
+    :raises UsageError: the kernel runs on no board that was asked for.
     :raises CapabilityError: its package has no device tree for one.
+    :raises SpecError: the command line is none.
     """
     bits = plan.architecture.bits
-    models = _models(plan, spec)
-    trees = _device_trees(plan, models)
-    upstream = any(name in trees for model in models for name in _upstream_only(model))
+    models, trees = _device_trees(plan, spec)
+    upstream = has_upstream_names(trees, models)
     kernel = spec.kernel_name or kernel_name(models, bits)
     initramfs = initramfs_name(kernel)
     segments = initramfs_segments(plan)
-    line = command_line(models, upstream=upstream, root=spec.root, words=spec.cmdline)
+    line = spec.line
+    if line is None:
+        line = command_line(models, upstream=upstream, root=spec.root, words=spec.cmdline)
     files = {
         kernel: plan.image.data,
-        initramfs: b"".join(segments.values()),
+        initramfs: _initramfs(plan, segments.values()),
         CMDLINE: line.encode("ascii") + b"\n",
         f"config-{plan.release}": plan.config,
         **trees,
     }
-    sizes = {name: len(data) for name, data in segments.items()}
+    if len(files) != 4 + len(trees):
+        raise UsageError(f"the kernel cannot have the name {kernel}: another file has it")
+    own = {name: value for name, value in spec.options.items() if name != BOARDS}
+    options = {BOARDS: " ".join(model.name for model in models), **own}
     plan = dataclasses.replace(
-        plan, options={**plan.options, **spec.options}, inputs=(*plan.inputs, *spec.inputs)
+        plan, options={**plan.options} | options, inputs=(*plan.inputs, *spec.inputs)
     )
+    sizes = {name: len(data) for name, data in segments.items()}
     return BootSet(
         release=plan.release,
         architecture=plan.architecture.name,
@@ -121,32 +145,77 @@ def initramfs_name(kernel: str) -> str:
     return f"initramfs-{stem}"
 
 
-def _models(plan: Plan, spec: SetSpec) -> tuple[Model, ...]:
-    from rdcompose.boards.models import models_for
-
-    runs = models_for(plan.architecture.name, plan.release.rpartition("-")[2])
-    found = [model for model in runs if spec.models is None or model in spec.models]
-    if not found:
-        raise UsageError(f"the kernel {plan.release} runs on no board that is asked for")
-    return tuple(found)
+def _initramfs(plan: Plan, segments: Iterable[bytes]) -> bytes:
+    """Join the segments; zeros at the end let the firmware join the file with others."""
+    data = b"".join(segments)
+    # Of lz4 the kernel takes nothing behind the end.
+    return data if plan.compression.name == "lz4" else data + bytes(-len(data) % 4)
 
 
-def _device_trees(plan: Plan, models: Sequence[Model]) -> dict[str, bytes]:
+def _device_trees(plan: Plan, spec: SetSpec) -> tuple[tuple[Model, ...], dict[str, bytes]]:
+    """Return the boards of a set, and their device trees and the overlays by name."""
+    models = _models(plan, spec)
     by_name = {path.rpartition("/")[2]: data for path, data in plan.device_trees.items()}
     found: dict[str, bytes] = {}
+    booted = []
     for model in models:
         names = {*model.device_trees(upstream=True), *model.device_trees(upstream=False)}
         own = {name: by_name[name] for name in sorted(names) if name in by_name}
-        if not own:
-            raise CapabilityError(
-                f"the package of the kernel {plan.release} has no device tree for {model.title}"
-            )
-        found |= own
+        if own:
+            booted.append(model)
+            found |= own
+        elif spec.models is not None:
+            raise _no_tree(plan, f"for a {model.title}: {min(names)}")
+    if not booted:
+        raise _no_tree(plan, "for any Raspberry Pi")
+    named = spec.device_tree
+    if named is not None and "/" not in named:
+        if named not in by_name:
+            raise _no_tree(plan, named)
+        found[named] = by_name[named]
+    return tuple(booted), found | _overlays(plan)
+
+
+def _models(plan: Plan, spec: SetSpec) -> tuple[Model, ...]:
+    architecture, release = plan.architecture.name, plan.release
+    runs = models_for(architecture, flavour_of_release(release))
+    if not runs:
+        raise UsageError(
+            f"the kernel {release} for {architecture} runs on no Raspberry Pi",
+            hint="rpi of armel is for Zero and 1, armmp of armhf for 2 to 4, arm64 for Zero 2 to 5",
+        )
+    found = tuple(model for model in runs if spec.models is None or model in spec.models)
+    if not found:
+        there = ", ".join(model.name for model in runs)
+        raise UsageError(
+            f"the kernel {release} runs on no board that --board names", hint=f"it runs on {there}"
+        )
     return found
 
 
-def _upstream_only(model: Model) -> set[str]:
-    return set(model.device_trees(upstream=True)) - set(model.device_trees(upstream=False))
+def _no_tree(plan: Plan, what: str) -> CapabilityError:
+    return CapabilityError(
+        f"the package of the kernel {plan.release} has no device tree {what}",
+        hint="take another kernel, or other boards: --board",
+    )
+
+
+def _overlays(plan: Plan) -> dict[str, bytes]:
+    """Return the overlays of the kernel's own package, by their paths in the set."""
+    found = {path: data for path, data in plan.device_trees.items() if path.startswith(OVERLAYS)}
+    if found:
+        found.setdefault(OVERLAYS_README, _README)
+    return found
+
+
+def has_upstream_names(names: Container[str], models: Iterable[Model]) -> bool:
+    """Whether none of the device trees has a name that only Raspberry Pi's own kernel gives it."""
+    for model in models:
+        upstream = model.device_trees(upstream=True)
+        own = [name for name in model.device_trees(upstream=False) if name not in upstream]
+        if any(name in names for name in own):
+            return False
+    return True
 
 
 def _stamp(plan: Plan, files: Mapping[str, bytes], sizes: Mapping[str, int]) -> dict[str, bytes]:

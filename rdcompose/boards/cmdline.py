@@ -54,7 +54,14 @@ def command_line(
         ]
     if not names_root(words) or root is not None:
         line += root_words(DEFAULT_ROOT if root is None else root)
-    text = " ".join([*line, *words.split(" ")]).strip(" ")
+    return checked_line(" ".join([*line, *words.split(" ")]).strip(" "))
+
+
+def checked_line(text: str) -> str:
+    """Return a command line that firmware and kernel take.
+
+    :raises SpecError: it is not one line of printable ASCII, or is too long.
+    """
     wrong = next((char for char in text if not " " <= char <= "~"), None)
     if wrong is not None:
         raise SpecError(

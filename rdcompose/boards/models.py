@@ -86,8 +86,11 @@ class Model:
     def runs(self, architecture: str, flavour: str | None = None) -> bool:
         """Whether Debian's kernels of an architecture run on it; of a flavour, if it is known.
 
-        A flavour that is not Debian's is given the benefit of the doubt.
+        A flavour that is neither Debian's nor Raspberry Pi's is given the benefit of the doubt.
         """
+        own = _OWN_FLAVOURS.get((flavour or "").removesuffix("+").removeprefix("rpi-"))
+        if own is not None:
+            return self.name in own
         flavours = self.architectures.get(architecture)
         if flavours is None:
             return False
@@ -100,6 +103,15 @@ _DEBIAN_FLAVOURS: Final[Mapping[str, tuple[str, ...]]] = {
     "armel": ("rpi", "marvell"),
     "armhf": ("armmp", "armmp-lpae", "rt-armmp"),
     "arm64": ("arm64", "rt-arm64", "cloud-arm64", "arm64-16k"),
+}
+
+# Of Raspberry Pi's own: 6.12.75+rpt-rpi-v8, before that 5.10.63-v8+.
+_OWN_FLAVOURS: Final[Mapping[str, tuple[str, ...]]] = {
+    "v6": ("zero", "1"),
+    "v7": ("zero2", "2", "3"),
+    "v7l": ("4",),
+    "v8": ("zero2", "3", "4", "5"),
+    "2712": ("5",),
 }
 
 _Kernels = dict[str, tuple[str, ...]]

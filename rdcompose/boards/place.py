@@ -1,44 +1,149 @@
 """A boot folder written to a directory: whole, and switched to by one rename.
 
 Sets and firmware are put in place first; config.txt, which leads to them, comes last. Until then
-the folder boots what it booted before.
+the folder boots what it booted before, and afterwards the sets and the config.txt of before are
+still there.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Final
 
-from rdcompose.boards.bootconfig import CONFIG
+from rdcompose.boards.bootconfig import CONFIG, HEAD, PREVIOUS
+from rdcompose.boards.configtxt import ConfigTxt
+from rdcompose.boards.firmware_view import view
+from rdcompose.boards.models import MODELS
+from rdcompose.boards.present import Present, holds, same
 from rdcompose.emit import write_directory
+from rdcompose.errors import UsageError
 from rdcompose.publish import Publication
-from rdcompose.tree import Directory, File, Tree
+from rdcompose.tree import Bytes, Directory, File, Tree, read_all
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
+    from rdcompose.boards.bootset import BootSet
 
-def write_folder(directory: Path, tree: Tree, *, mtime: int) -> None:
+_CHUNK: Final = 1 << 20
+# Kernels and initramfs as makers of boot folders call them.
+_BOOTED: Final = re.compile(r"(?:kernel|initramfs|vmlinuz|vmlinux|initrd|zImage|Image)[^/]*")
+
+
+def directories_for(present: Present, sets: Sequence[BootSet]) -> list[str]:
+    """Return the names of the sets' directories: those that hold them already, else new ones.
+
+    A set is never written over another one, which may be what the folder boots.
+    """
+    found: list[str] = []
+    for made in sets:
+        name, count = made.release, 1
+        while name in found or not _fits(present.directory / name, made.tree):
+            count += 1
+            name = f"{made.release}.{count}"
+        found.append(name)
+    return found
+
+
+def _fits(path: Path, tree: Tree) -> bool:
+    return not path.exists() or (path.is_dir() and holds(path, tree))
+
+
+def check_own(present: Present) -> None:
+    """Check that a new config.txt would not take the place of one that someone else made.
+
+    :raises UsageError: it would.
+    """
+    if present.config is not None and not present.config.startswith(HEAD.encode("ascii")):
+        raise UsageError(
+            f"{present.directory} has a {CONFIG} that rdcompose did not make",
+            hint="--edit changes only what must change in it",
+        )
+
+
+def write_folder(present: Present, tree: Tree, *, mtime: int, remove_stale: bool = False) -> None:
     """Write a boot folder; its config.txt is replaced last, by one rename.
+
+    What stands there as it is to be is left alone. If the config.txt changes, the one of before is
+    kept. With ``remove_stale``, what neither of the two leads to is removed.
 
     :raises OutputError: a file cannot be written; the directory is as it was.
     """
-    with Publication(directory) as publication:
-        for entry in tree:
-            if "/" in entry.path:
-                continue
+    config = tree.get(CONFIG)
+    new = present.config if not isinstance(config, File) else read_all(config.content)
+    files = {entry.path: entry for entry in tree if "/" not in entry.path}
+    with Publication(present.directory) as publication:
+        for name, entry in files.items():
+            place = present.directory / name
             if isinstance(entry, Directory):
-                path = publication.subdirectory(entry.path)
-                write_directory(path, subtree(tree, entry.path), mtime=mtime)
-            elif isinstance(entry, File):
-                with publication.file(entry.path) as out:
-                    for chunk in entry.content.chunks(1 << 20):
+                below = _subtree(tree, name)
+                if not (place.is_dir() and holds(place, below)):
+                    write_directory(publication.subdirectory(name), below, mtime=mtime)
+            elif isinstance(entry, File) and not (place.is_file() and same(place, entry)):
+                with publication.file(name) as out:
+                    for chunk in entry.content.chunks(_CHUNK):
                         out.write(chunk)
-        with publication.locked():
-            publication.publish(last=CONFIG)
+        after = dataclasses.replace(present, config=new)
+        if present.config is not None and new != present.config:
+            with publication.file(PREVIOUS) as out:
+                out.write(present.config)
+            after = dataclasses.replace(after, previous=present.config)
+        _publish(publication, after, set(files), remove_stale=remove_stale)
 
 
-def subtree(tree: Tree, path: str) -> Tree:
+def put_config(present: Present, config: bytes, *, remove_stale: bool = False) -> None:
+    """Replace config.txt by one rename, and keep the one that was there.
+
+    :raises OutputError: it cannot be written.
+    """
+    tree = Tree()
+    tree.add(File(path=CONFIG, content=Bytes(config)))
+    write_folder(present, tree, mtime=0, remove_stale=remove_stale)
+
+
+def _publish(
+    publication: Publication, after: Present, written: set[str], *, remove_stale: bool
+) -> None:
+    with publication.locked():
+        directories: list[str] = []
+        files: list[str] = []
+        if remove_stale:
+            directories = [name for name in stale_sets(after) if name not in written]
+            files = [name for name in stale_files(after) if name not in written]
+        publication.publish(remove=files, remove_directories=directories, last=CONFIG)
+
+
+def stale_sets(present: Present) -> list[str]:
+    """Return the directories of sets that neither config.txt nor the one before leads to."""
+    used = present.in_use()
+    names = [placed.prefix.rstrip("/") for placed in present.sets()]
+    return [name for name in names if name not in used]
+
+
+def stale_files(present: Present) -> list[str]:
+    """Return kernels and initramfs in the folder itself that no board would load."""
+    if not present.directory.is_dir() or present.config is None:
+        return []
+    used: set[str] = set()
+    for data in (present.config, present.previous):
+        if data is not None:
+            used |= _loaded(present, ConfigTxt.parse(data))
+    names = sorted(path.name for path in present.directory.iterdir() if path.is_file())
+    return [name for name in names if _BOOTED.fullmatch(name) and name not in used]
+
+
+def _loaded(present: Present, config: ConfigTxt) -> set[str]:
+    found: set[str] = set()
+    for model in MODELS.values():
+        for variant in model.variants:
+            seen = view(config, model, present.exists, variant=variant)
+            found |= {*seen.initramfs, seen.kernel or ""}
+    return found
+
+
+def _subtree(tree: Tree, path: str) -> Tree:
     """Return what is below a directory of a tree, as a tree of its own."""
     found = Tree()
     prefix = f"{path}/"

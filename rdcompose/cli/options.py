@@ -86,7 +86,7 @@ def _add_build(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="use exactly the inputs that this manifest-R.json names, or fail",
     )
     add_content_options(parser)
-    _add_format(parser)
+    _add_emit(_add_format(parser))
     add_image_options(parser)
     add_archive_options(parser)
     _add_common(parser)
@@ -118,7 +118,7 @@ def _add_kernels(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     _add_json(group)
 
 
-def _add_format(parser: argparse.ArgumentParser) -> None:
+def _add_format(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
     group = parser.add_argument_group("how it is stored")
     group.add_argument(
         "--compress",
@@ -142,6 +142,10 @@ def _add_format(parser: argparse.ArgumentParser) -> None:
         metavar="NAME[:LEVEL]",
         help="compression of the disk: zstd, gzip, xz or lz4 (default: the best this kernel reads)",
     )
+    return group
+
+
+def _add_emit(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--emit",
         choices=("cpio", "cpio-list", "directory", "tree"),

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import json
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from rdcompose.boards.folder import boot_folder
+from rdcompose.boards.configtxt import ConfigTxt
+from rdcompose.boards.edit import edited_config
+from rdcompose.boards.folder import boot_folder, place_sets
 from rdcompose.boards.netboot import check_boards
-from rdcompose.boards.place import write_folder
+from rdcompose.boards.place import check_own, directories_for, put_config, write_folder
+from rdcompose.boards.present import Present, read_present
+from rdcompose.boards.switch import booting, parsed_config, rolled_back, switched
 from rdcompose.cli.netboot import explain_log, finish_netboot, netboot_asked, tell_netboot
 from rdcompose.cli.pi_card import Beside, card_rows, open_card
 from rdcompose.cli.pi_sets import Composed, make_sets, plan_sets
-from rdcompose.cli.terminal import table
+from rdcompose.cli.terminal import size_text, table
 from rdcompose.errors import UsageError
+from rdcompose.tree import File
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
+    from pathlib import Path
 
+    from rdcompose.boards.bootconfig import Placed
     from rdcompose.boards.netboot import Netboot
     from rdcompose.tree import Tree
 
@@ -26,49 +35,184 @@ def pi(arguments: argparse.Namespace) -> int:
     if arguments.explain_log is not None:
         return explain_log(arguments)
     started = time.monotonic()
-    shown = not (arguments.quiet or arguments.no_progress)
+    _check(arguments)
+    netboot = netboot_asked(arguments)
+    directory: Path | None = arguments.output if netboot is None else netboot.folder
+    present = None if directory is None else read_present(directory)
+    if present is not None and _changes_only(arguments):
+        put_config(present, _changed(arguments, present), remove_stale=arguments.remove_stale)
+        written = None
+    else:
+        written = _compose(arguments, present, netboot)
+    _tell(arguments, directory, written, seconds=time.monotonic() - started)
+    return 0
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    """Check that options go together."""
+    there = [
+        option
+        for option in ("edit", "switch", "rollback", "remove-stale")
+        if getattr(arguments, option.replace("-", "_")) not in {None, False}
+    ]
+    if there and arguments.output is None:
+        raise UsageError(f"--{there[0]} is for a boot folder that exists", hint="name it: -o DIR")
     if arguments.output is None and arguments.card is None:
         raise UsageError(
             "it is not said where to", hint="name a directory, -o DIR, or an image, --image FILE"
         )
-    netboot = netboot_asked(arguments)
-    planned = plan_sets(arguments, shown=shown)
-    with open_card(arguments, planned.options, planned.plans) as card:
-        composed = make_sets(planned, Beside() if card is None else card.beside, shown=shown)
-        tree = boot_folder(
-            composed.sets,
-            models=composed.models,
-            firmware=composed.firmware,
-            flat=arguments.flat,
+    if there and arguments.card is not None:
+        raise UsageError(f"--{there[0]} changes a boot folder, and --image makes a new one")
+    if arguments.edit and arguments.flat:
+        raise UsageError("--edit goes without --flat: what is there stays as it is")
+
+
+def _changes_only(arguments: argparse.Namespace) -> bool:
+    """Whether nothing is to be made, but what is there to be changed."""
+    wanted = arguments.switch is not None or arguments.rollback
+    if wanted and (arguments.kernel or arguments.locked):
+        option = "--rollback" if arguments.rollback else "--switch"
+        raise UsageError(
+            f"{option} makes nothing new, and a KERNEL is given",
+            hint="without it, the new kernel is switched to when it is in place",
         )
-        notes = _write(arguments, netboot, composed, tree)
-        rows = [] if card is None else card_rows(card.path, card.write(tree, shown=shown))
-    if not arguments.quiet:
-        _report(composed, tree, seconds=time.monotonic() - started)
-        if rows:
-            print(table(rows))
+    return wanted or (arguments.remove_stale and not (arguments.kernel or arguments.locked))
+
+
+def _changed(arguments: argparse.Namespace, present: Present) -> bytes:
+    if arguments.rollback:
+        return rolled_back(present)
+    if arguments.switch is not None:
+        return switched(present, present.find(arguments.switch))
+    return parsed_config(present).to_bytes()
+
+
+class _Written(NamedTuple):
+    """What was made: sets and where they are in the folder, their sizes, and what is beside it."""
+
+    placed: Sequence[Placed]
+    sizes: Sequence[int]
+    card: Sequence[tuple[str, str, str]]
+    netboot: Netboot | None
+    notes: Sequence[str]
+
+
+def _compose(
+    arguments: argparse.Namespace, present: Present | None, netboot: Netboot | None
+) -> _Written:
+    """Make sets, and write the folder and the image that are asked for."""
+    shown = not (arguments.quiet or arguments.no_progress)
+    if present is not None:
+        if arguments.edit:
+            parsed_config(present)
+        else:
+            check_own(present)
+    planned = plan_sets(arguments, shown=shown)
+    placed: Sequence[Placed] = ()
+    notes: Sequence[str] = ()
+    rows: Sequence[tuple[str, str, str]] = ()
+    with open_card(arguments, planned.options, planned.plans) as card:
+        beside = Beside() if card is None else card.beside
+        composed = make_sets(planned, beside, present if arguments.edit else None, shown=shown)
         if netboot is not None:
-            tell_netboot(netboot, notes)
-    return 0
+            check_boards(composed.models)
+        if present is not None:
+            placed, tree = _write(arguments, present, composed)
+            if netboot is not None:
+                notes = finish_netboot(netboot, tree, composed.models)
+        if card is not None:
+            rows = card_rows(card.path, card.write(_folder(arguments, composed), shown=shown))
+    sizes = [_size(made.tree) for made in composed.sets]
+    return _Written(placed, sizes, rows, netboot, notes)
 
 
 def _write(
-    arguments: argparse.Namespace, netboot: Netboot | None, composed: Composed, tree: Tree
-) -> tuple[str, ...]:
-    """Write the folder where it is wanted; returns what is to be noted about it."""
-    if arguments.output is None:
-        return ()
-    timestamp = max(made.timestamp for made in composed.sets)
-    if netboot is None:
-        write_folder(arguments.output, tree, mtime=timestamp)
-        return ()
-    check_boards(composed.models)
-    write_folder(netboot.folder, tree, mtime=timestamp)
-    return finish_netboot(netboot, tree, composed.models)
+    arguments: argparse.Namespace, present: Present, composed: Composed
+) -> tuple[Sequence[Placed], Tree]:
+    """Write the folder; returns where in it the sets are, and all of what was made."""
+    directories = None if arguments.flat else directories_for(present, composed.sets)
+    placed = place_sets(composed.sets, flat=arguments.flat, directories=directories)
+    config = edited_config(present, placed, composed.models) if arguments.edit else None
+    tree = _folder(arguments, composed, directories=directories, config=config)
+    mtime = max(made.timestamp for made in composed.sets)
+    write_folder(present, tree, mtime=mtime, remove_stale=arguments.remove_stale)
+    return placed, tree
 
 
-def _report(composed: Composed, tree: Tree, *, seconds: float) -> None:
-    for made in composed.sets:
-        boards = ", ".join(model.name for model in made.models)
-        print(f"{made.release}: {made.architecture}, boards {boards}")
-    print(f"{len(tree)} entries in {seconds:.1f} s")
+def _folder(
+    arguments: argparse.Namespace,
+    composed: Composed,
+    *,
+    directories: Sequence[str] | None = None,
+    config: bytes | None = None,
+) -> Tree:
+    return boot_folder(
+        composed.sets,
+        models=composed.models,
+        firmware=composed.firmware,
+        flat=arguments.flat,
+        directories=directories,
+        config=config,
+    )
+
+
+def _size(tree: Tree) -> int:
+    return sum(entry.content.size for entry in tree if isinstance(entry, File))
+
+
+def _tell(
+    arguments: argparse.Namespace,
+    directory: Path | None,
+    written: _Written | None,
+    *,
+    seconds: float,
+) -> None:
+    boots: dict[str, str] = {}
+    present = None
+    if directory is not None:
+        present = read_present(directory)
+        boots = booting(present, ConfigTxt.parse(present.config or b""))
+    if arguments.json:
+        data = _summary(present, written, boots)
+        data["image"] = None if arguments.card is None else str(arguments.card)
+        print(json.dumps(data, indent=2, ensure_ascii=False))
+    elif not arguments.quiet:
+        _report(written, boots)
+        print(f"{directory or arguments.card} in {seconds:.1f} s")
+        if written is not None and written.netboot is not None:
+            tell_netboot(written.netboot, written.notes)
+
+
+def _summary(
+    present: Present | None, written: _Written | None, boots: dict[str, str]
+) -> dict[str, object]:
+    return {
+        "directory": None if present is None else str(present.directory),
+        "written": [
+            {
+                "release": row.set.release,
+                "architecture": row.set.architecture,
+                "directory": row.prefix,
+                "boards": [model.name for model in row.set.models],
+            }
+            for row in (() if written is None else written.placed)
+        ],
+        "sets": [] if present is None else [row.prefix for row in present.sets()],
+        "boots": boots,
+        "notes": [] if written is None else [*written.notes],
+    }
+
+
+def _report(written: _Written | None, boots: dict[str, str]) -> None:
+    rows: list[tuple[str, str, str]] = []
+    if written is not None:
+        for row, size in zip(written.placed, written.sizes, strict=False):
+            boards = ", ".join(model.name for model in row.set.models)
+            remark = f"{row.set.architecture} kernel {row.set.release} for boards {boards}"
+            rows.append((row.prefix or "./", size_text(size), remark))
+        rows += written.card
+    if rows:
+        print(table(rows))
+    for kernel in dict.fromkeys(boots.values()):
+        boards = ", ".join(name for name, boot in boots.items() if boot == kernel)
+        print(f"Raspberry Pi {boards}: {kernel}")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def add_pi(
     commands: argparse._SubParsersAction[argparse.ArgumentParser],
     *,
-    add_format: Callable[[argparse.ArgumentParser], None],
+    add_format: Callable[[argparse.ArgumentParser], object],
     add_common: Callable[[argparse.ArgumentParser], None],
 ) -> None:
     """Add the command; the functions add options that other commands have, too."""
@@ -66,6 +66,7 @@ def add_pi(
         "each kernel",
     )
     _add_boot(parser)
+    _add_folder(parser)
     add_card_options(parser)
     add_netboot_options(parser)
     add_content_options(parser)
@@ -73,7 +74,9 @@ def add_pi(
     add_archive_options(parser)
     add_common(parser)
     # Options of build's that say what other machines start from.
-    parser.set_defaults(image=None, uki=False, uki_stub=None, cmdline=None, os_release=None)
+    parser.set_defaults(
+        image=None, emit=None, uki=False, uki_stub=None, cmdline=None, os_release=None
+    )
 
 
 def _add_boot(parser: argparse.ArgumentParser) -> None:
@@ -112,6 +115,30 @@ def _add_boot(parser: argparse.ArgumentParser) -> None:
         "--flat",
         action="store_true",
         help="put the one kernel into the folder itself, not into a directory of its release",
+    )
+
+
+def _add_folder(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("a folder that exists")
+    what = group.add_mutually_exclusive_group()
+    what.add_argument(
+        "--edit",
+        action="store_true",
+        help="change only what must change in config.txt, whoever made it, and take over the "
+        "command line",
+    )
+    what.add_argument(
+        "--switch",
+        metavar="RELEASE",
+        help="boot the kernel of this release that is in the folder already",
+    )
+    what.add_argument(
+        "--rollback", action="store_true", help="boot again what was booted before the last change"
+    )
+    group.add_argument(
+        "--remove-stale",
+        action="store_true",
+        help="remove kernels that neither config.txt nor config.previous.txt leads to",
     )
 
 

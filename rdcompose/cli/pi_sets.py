@@ -6,8 +6,17 @@ import argparse
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rdcompose.archive.version import version_key
-from rdcompose.boards.bootset import OVERLAYS, BootSet, SetSpec, make_set
+from rdcompose.boards.bootset import (
+    BOARDS,
+    DEVICE_TREE,
+    KERNEL_NAME,
+    OVERLAYS,
+    BootSet,
+    SetSpec,
+    make_set,
+)
 from rdcompose.boards.cmdline import names_root
+from rdcompose.boards.edit import edited_line
 from rdcompose.boards.models import MODELS, find_models
 from rdcompose.boards.pifirmware import PACKAGE, read_pi_firmware
 from rdcompose.cli import pi_card
@@ -22,24 +31,24 @@ if TYPE_CHECKING:
 
     from rdcompose.boards.models import Model
     from rdcompose.boards.pifirmware import PiFirmware
+    from rdcompose.boards.present import Present
     from rdcompose.cli.pi_card import Beside
     from rdcompose.compose.filesource import SourceRequest
     from rdcompose.compose.plan import Plan
 
 _DEFAULTS: Final = {
-    "profile": "generic",
+    "profile": "pi",
     "image": "package",
     "disk": "none",
     "disk-format": "squashfs",
-    PI_FIRMWARE: PACKAGE,
 }
 # Options as the manifest of a set names them, and as the parser does.
 _OPTIONS: Final = {
-    "board": "board",
+    BOARDS: "board",
     "root": "root",
     "cmdline": "words",
-    "kernel-name": "kernel_name",
-    "device-tree": "device_tree",
+    KERNEL_NAME: "kernel_name",
+    DEVICE_TREE: "device_tree",
     PI_FIRMWARE: "pi_firmware",
     **pi_card.OPTIONS,
 }
@@ -98,15 +107,21 @@ def plan_sets(arguments: argparse.Namespace, *, shown: bool) -> Planned:
     return Planned(kernels, asked, firmware)
 
 
-def make_sets(planned: Planned, beside: Beside, *, shown: bool) -> Composed:
+def make_sets(
+    planned: Planned, beside: Beside, present: Present | None = None, *, shown: bool
+) -> Composed:
     """Make the set of every kernel; ``beside`` is what goes with all of them.
+
+    With ``present``, the sets are for that folder, and have the command line that it has.
 
     :raises RdcomposeError: a kernel runs on no board that was asked for, or is not what its lock
         says.
     """
     firmware = planned.firmware
     with progress("composing", shown=shown):
-        sets = [made for kernel in planned.kernels for made in _sets(kernel, firmware, beside)]
+        sets = [
+            made for kernel in planned.kernels for made in _sets(kernel, firmware, beside, present)
+        ]
     models = planned.asked or tuple(
         model for model in MODELS.values() if any(model in made.models for made in sets)
     )
@@ -117,10 +132,12 @@ def make_sets(planned: Planned, beside: Beside, *, shown: bool) -> Composed:
 def _read(
     arguments: argparse.Namespace, kernels: Sequence[str], lock: Lock | None, *, shown: bool
 ) -> _Kernel:
-    options = {PI_FIRMWARE: PACKAGE} | _options(arguments, lock)
+    # Who has a boot folder has firmware in it.
+    usual = _NONE if arguments.edit else PACKAGE
+    options = {PI_FIRMWARE: usual} | _options(arguments, lock)
     names = {name for model in MODELS.values() for name in _tree_names(model)}
-    if "device-tree" in options:
-        names.add(options["device-tree"].rpartition("/")[2])
+    if DEVICE_TREE in options:
+        names.add(options[DEVICE_TREE].rpartition("/")[2])
 
     def wanted(path: str) -> bool:
         return path.startswith(OVERLAYS) or path.rpartition("/")[2] in names
@@ -155,7 +172,7 @@ def _options(arguments: argparse.Namespace, lock: Lock | None) -> dict[str, str]
 def _asked_models(kernels: Sequence[_Kernel]) -> tuple[Model, ...]:
     """Return the boards that are asked for; none where all count."""
     return find_models(
-        name for kernel in kernels for name in kernel.options.get("board", "").split()
+        name for kernel in kernels for name in kernel.options.get(BOARDS, "").split()
     )
 
 
@@ -174,25 +191,42 @@ def _newer(one: PiFirmware, other: PiFirmware) -> bool:
     return version_key(one.input.version) > version_key(other.input.version)
 
 
-def _sets(kernel: _Kernel, firmware: PiFirmware | None, beside: Beside) -> list[BootSet]:
-    options = dict(kernel.options)
+def _sets(
+    kernel: _Kernel, firmware: PiFirmware | None, beside: Beside, present: Present | None
+) -> list[BootSet]:
+    options = _with_card(kernel.options, beside)
+    names = options.get(BOARDS, "").split()
+    models = find_models(names) if names else None
+    root, words = options.get("root"), options.get("cmdline", "")
+    inputs = [*(() if firmware is None else (firmware.input,)), *beside.inputs]
+    line = None
+    if present is not None:
+        found = edited_line(present, models or MODELS.values(), root=root, words=words)
+        if found is not None:
+            line, item = found
+            inputs.append(item)
+    spec = SetSpec(
+        models=models,
+        root=root,
+        cmdline=words,
+        line=line,
+        kernel_name=options.get(KERNEL_NAME),
+        device_tree=options.get(DEVICE_TREE),
+        options=options,
+        inputs=tuple(inputs),
+    )
+    if kernel.lock is not None:
+        kernel.lock.check((*kernel.plans[0].inputs, *spec.inputs))
+    return [make_set(plan, spec) for plan in kernel.plans]
+
+
+def _with_card(given: Mapping[str, str], beside: Beside) -> dict[str, str]:
+    """Return options with what a card makes of them."""
+    options = dict(given)
     words = options.get("cmdline", "")
     if beside.root is not None and not names_root(words):
         options.setdefault("root", beside.root)
     if beside.words and beside.words not in words.split():
         options["cmdline"] = f"{words} {beside.words}".strip()
     # In one order, wherever they come from: they are part of the manifest.
-    options = {name: options[name] for name in _OPTIONS if name in options}
-    names = options.get("board", "").split()
-    spec = SetSpec(
-        models=find_models(names) if names else None,
-        root=options.get("root"),
-        cmdline=options.get("cmdline", ""),
-        kernel_name=options.get("kernel-name"),
-        device_tree=options.get("device-tree"),
-        options=options,
-        inputs=(*(() if firmware is None else (firmware.input,)), *beside.inputs),
-    )
-    if kernel.lock is not None:
-        kernel.lock.check((*kernel.plans[0].inputs, *spec.inputs))
-    return [make_set(plan, spec) for plan in kernel.plans]
+    return {name: options[name] for name in _OPTIONS if name in options}

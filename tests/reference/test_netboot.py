@@ -15,6 +15,7 @@ from rdcompose.boards.models import MODELS
 from rdcompose.boards.netboot import Netboot, dnsmasq_text, links
 from rdcompose.boards.netboot_place import place
 from rdcompose.boards.place import write_folder
+from rdcompose.boards.present import read_present
 from rdcompose.boards.requests import CLIENTS, requests_of
 from rdcompose.boards.tftpexplain import explain
 from rdcompose.boards.tftplog import read_log
@@ -45,7 +46,7 @@ def test_a_pi_gets_what_it_asks_for(tmp_path: Path, board: str, serials: tuple[s
     model = MODELS[board]
     netboot = Netboot(output=tmp_path / "out", directories=serials)
     folder = tree(contents())
-    write_folder(netboot.folder, folder, mtime=0)
+    write_folder(read_present(netboot.folder), folder, mtime=0)
     models = [MODELS[name] for name in BOARDS]
     place(netboot.output, links(netboot, folder, models), dnsmasq_text(netboot, models))
 
