@@ -84,7 +84,8 @@ def names_root(words: str) -> bool:
 def root_words(root: str) -> list[str]:
     """Return what the kernel command line has to say of a root."""
     if root == NO_ROOT:
-        return []
+        # Without the word, init waits for a disk.
+        return [f"root={NO_ROOT}"]
     return [f"root={root}", "rootwait"]
 
 

@@ -63,6 +63,7 @@ def test_a_tree(shop: Shop) -> None:
     configuration = (shop.out / "dnsmasq.conf").read_text()
     assert f"\ntftp-root={tftp}\n" in configuration
     assert "\ndhcp-range=192.168.1.0,proxy\n" in configuration
+    assert "root=none" in (tftp / f"boot/{RELEASE}/cmdline.txt").read_text().split()
     assert f"TFTP root: {tftp}" in out
     assert "no device tree" not in err
     assert "--dhcp-range" not in err
