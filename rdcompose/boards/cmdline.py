@@ -22,8 +22,8 @@ NO_ROOT: Final = "none"
 MAX_LENGTH: Final = 700
 
 # The serial port at pins 14 and 15 (of a Pi 5 the one with a socket of its own) as Linux calls it
-# with its own device trees. The last that there is becomes /dev/console: on boards with
-# wireless, ttyAMA0 leads to Bluetooth, and they have ttyS1.
+# with its own device trees: on boards with wireless, ttyAMA0 leads to Bluetooth, and they have
+# ttyS1.
 _SERIAL: Final[Mapping[str, tuple[str, ...]]] = {
     "zero": ("ttyAMA0", "ttyS1"),
     "1": ("ttyAMA0",),
@@ -33,7 +33,9 @@ _SERIAL: Final[Mapping[str, tuple[str, ...]]] = {
     "4": ("ttyS1",),
     "5": ("ttyAMA10",),
 }
-_ORDER: Final = ("ttyAMA0", "ttyS1", "ttyAMA10")
+# The kernel writes to all that there are. What init and the system say goes to the last, and where
+# a board does not have that one, to the first, the screen: so the last is what most boards have.
+_ORDER: Final = ("ttyAMA10", "ttyAMA0", "ttyS1")
 _ROOTS: Final = frozenset({"root", "nbdroot", "nfsroot"})
 _DOWNSTREAM: Final = ("serial0",)
 
