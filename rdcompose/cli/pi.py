@@ -14,7 +14,7 @@ from rdcompose.boards.place import check_own, directories_for, put_config, write
 from rdcompose.boards.present import Present, read_present
 from rdcompose.boards.switch import booting, parsed_config, rolled_back, switched
 from rdcompose.cli.netboot import explain_log, finish_netboot, netboot_asked, tell_netboot
-from rdcompose.cli.pi_card import Beside, card_rows, open_card
+from rdcompose.cli.pi_card import Beside, card_rows, card_summary, open_card
 from rdcompose.cli.pi_sets import Composed, make_sets, plan_sets
 from rdcompose.cli.terminal import size_text, table
 from rdcompose.errors import UsageError
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from rdcompose.boards.bootconfig import Placed
     from rdcompose.boards.netboot import Netboot
+    from rdcompose.boards.sdcard import Card
     from rdcompose.tree import Tree
 
 
@@ -92,7 +93,7 @@ class _Written(NamedTuple):
 
     placed: Sequence[Placed]
     sizes: Sequence[int]
-    card: Sequence[tuple[str, str, str]]
+    card: Card | None
     netboot: Netboot | None
     notes: Sequence[str]
 
@@ -108,22 +109,23 @@ def _compose(
         else:
             check_own(present)
     planned = plan_sets(arguments, shown=shown)
-    placed: Sequence[Placed] = ()
     notes: Sequence[str] = ()
-    rows: Sequence[tuple[str, str, str]] = ()
+    written = None
     with open_card(arguments, planned.options, planned.plans) as card:
         beside = Beside() if card is None else card.beside
         composed = make_sets(planned, beside, present if arguments.edit else None, shown=shown)
         if netboot is not None:
             check_boards(composed.models)
+        placed: Sequence[Placed] = place_sets(composed.sets, flat=arguments.flat)
+        # A folder that boots is changed when nothing else can fail.
+        if card is not None:
+            written = card.write(_folder(arguments, composed), shown=shown)
         if present is not None:
             placed, tree = _write(arguments, present, composed)
             if netboot is not None:
                 notes = finish_netboot(netboot, tree, composed.models)
-        if card is not None:
-            rows = card_rows(card.path, card.write(_folder(arguments, composed), shown=shown))
     sizes = [_size(made.tree) for made in composed.sets]
-    return _Written(placed, sizes, rows, netboot, notes)
+    return _Written(placed, sizes, written, netboot, notes)
 
 
 def _write(
@@ -174,10 +176,11 @@ def _tell(
         boots = booting(present, ConfigTxt.parse(present.config or b""))
     if arguments.json:
         data = _summary(present, written, boots)
-        data["image"] = None if arguments.card is None else str(arguments.card)
+        card = None if written is None else written.card
+        data["image"] = None if card is None else card_summary(arguments.card, card)
         print(json.dumps(data, indent=2, ensure_ascii=False))
     elif not arguments.quiet:
-        _report(written, boots)
+        _report(arguments, written, boots)
         print(f"{directory or arguments.card} in {seconds:.1f} s")
         if written is not None and written.netboot is not None:
             tell_netboot(written.netboot, written.notes)
@@ -203,14 +206,15 @@ def _summary(
     }
 
 
-def _report(written: _Written | None, boots: dict[str, str]) -> None:
+def _report(arguments: argparse.Namespace, written: _Written | None, boots: dict[str, str]) -> None:
     rows: list[tuple[str, str, str]] = []
     if written is not None:
         for row, size in zip(written.placed, written.sizes, strict=False):
             boards = ", ".join(model.name for model in row.set.models)
             remark = f"{row.set.architecture} kernel {row.set.release} for boards {boards}"
             rows.append((row.prefix or "./", size_text(size), remark))
-        rows += written.card
+        if written.card is not None:
+            rows += card_rows(arguments.card, written.card)
     if rows:
         print(table(rows))
     for kernel in dict.fromkeys(boots.values()):

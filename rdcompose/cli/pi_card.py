@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
 from rdcompose.boards.rootfs import RootFilesystem, RootFormat, root_filesystem
 from rdcompose.boards.sdcard import (
+    BOOT,
     MODULES,
     ROOT,
     Card,
@@ -41,6 +42,7 @@ OPTIONS: Final = {
 }
 # For a root that nothing can be written to.
 _OVERLAY: Final = "overlay=tmpfs"
+_CONTENTS: Final = {BOOT: "boot folder", ROOT: "root", MODULES: "modules"}
 _UNITS: Final = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 _SIZE: Final = re.compile(r"(\d{1,15})([KMGT]?)")
 
@@ -140,12 +142,32 @@ def open_card(
 
 def card_rows(path: Path, card: Card) -> list[tuple[str, str, str]]:
     """Return what is said of a card: name, size, remark."""
-    rows = [(str(path), size_text(card.size), f"signature {card.table.signature:08x}")]
-    remarks = {ROOT: "root", MODULES: "modules, squashfs"}
-    for part in card.table.partitions:
-        remark = remarks.get(part.number, f"boot folder, {size_text(card.boot_free)} free")
+    rows = [(str(path), size_text(card.size), f"an SD card, signature {card.table.signature:08x}")]
+    for part in sorted(card.table.partitions, key=lambda part: part.number):
+        remark = _CONTENTS[part.number]
+        if part.number == BOOT:
+            remark += f", {size_text(card.boot_free)} free"
         rows.append((f"  partition {part.number}", size_text(part.size), remark))
     return rows
+
+
+def card_summary(path: Path, card: Card) -> dict[str, object]:
+    """Return a card as JSON has it; sizes and places are in bytes."""
+    return {
+        "path": str(path),
+        "size": card.size,
+        "signature": f"{card.table.signature:08x}",
+        "boot_free": card.boot_free,
+        "partitions": [
+            {
+                "number": part.number,
+                "holds": _CONTENTS[part.number],
+                "offset": part.offset,
+                "size": part.size,
+            }
+            for part in sorted(card.table.partitions, key=lambda part: part.number)
+        ],
+    }
 
 
 def _size(option: str, text: str | None) -> int | None:

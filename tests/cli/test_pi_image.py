@@ -94,6 +94,7 @@ def test_a_card_without_a_root(shop: Workshop) -> None:
     assert "os_prefix" in shop.text("config.txt")
     assert f"signature {table.signature:08x}" in said
     assert "boot folder" in said
+    assert f"kernel {RELEASE} for boards" in said
 
 
 def test_the_same_twice_and_the_same_as_the_folder(shop: Workshop, tmp_path: Path) -> None:
@@ -112,6 +113,25 @@ def _files(folder: Path) -> Iterator[tuple[str, bytes]]:
     for path in folder.rglob("*"):
         if path.is_file():
             yield str(path.relative_to(folder)), path.read_bytes()
+
+
+def test_json(shop: Workshop) -> None:
+    said = json.loads(shop.make(*SMALL, "--json", "--root-from", str(shop.path / "root")))
+    assert [row["release"] for row in said["written"]] == [RELEASE]
+    image = said["image"]
+    assert (image["path"], image["size"]) == (str(shop.image), 64 * MIB)
+    assert image["signature"] == f"{shop.table().signature:08x}"
+    assert 30 * MIB < image["boot_free"] < 36 * MIB
+    assert image["partitions"] == [
+        {"number": 1, "holds": "boot folder", "offset": 4 * MIB, "size": 36 * MIB},
+        {"number": 2, "holds": "root", "offset": 40 * MIB, "size": 24 * MIB},
+    ]
+
+
+def test_a_card_that_fails_leaves_the_folder_alone(shop: Workshop, tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    shop.fail("--image-size", "100M", "-o", str(folder))
+    assert not folder.exists()
 
 
 def test_a_root_of_a_directory(shop: Workshop) -> None:
