@@ -92,10 +92,9 @@ class Model:
         if own is not None:
             return self.name in own
         flavours = self.architectures.get(architecture)
-        if flavours is None:
-            return False
-        known = flavour in _DEBIAN_FLAVOURS.get(architecture, ())
-        return not known or flavour in flavours
+        if flavours is None or flavour in flavours:
+            return flavours is not None
+        return flavour not in _DEBIAN_FLAVOURS[architecture]
 
 
 # Of Debian's kernels for the architectures that a Pi runs.
@@ -111,7 +110,9 @@ _OWN_FLAVOURS: Final[Mapping[str, tuple[str, ...]]] = {
     "v7": ("zero2", "2", "3"),
     "v7l": ("4",),
     "v8": ("zero2", "3", "4", "5"),
+    "v8-rt": ("zero2", "3", "4", "5"),
     "2712": ("5",),
+    "v8-16k": ("5",),
 }
 
 _Kernels = dict[str, tuple[str, ...]]

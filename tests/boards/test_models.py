@@ -35,7 +35,17 @@ def test_kernels_run_where_debian_says() -> None:
 
 
 def test_a_foreign_flavour_is_given_the_benefit_of_the_doubt() -> None:
-    assert names("arm64", "rpi-v8") == names("arm64")
+    assert names("arm64", "mine") == names("arm64", "arm64")
+    assert names("armhf", "mine") == {"2", "3", "zero2", "4"}
+    assert names("armel") == {"zero", "1"}
+
+
+def test_kernels_of_raspberry_pi_os() -> None:
+    assert names("armhf", "rpi-v6") == {"zero", "1"}
+    assert names("armhf", "rpi-v7") == {"2", "3", "zero2"}
+    assert names("armhf", "v7l+") == {"4"}
+    assert names("arm64", "rpi-v8") == {"3", "zero2", "4", "5"}
+    assert names("arm64", "rpi-2712") == {"5"}
 
 
 def test_what_the_firmware_looks_for() -> None:
