@@ -26,11 +26,15 @@ _KERNEL_NAME: Final = re.compile(r"kernel(.*?)(?:\.img)?")
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Ignored:
-    """A line that the firmware passes over, and why."""
+    """A line that the firmware passes over, and why.
+
+    ``depends``: not always, but where a monitor, a pin or the like does not say otherwise.
+    """
 
     line: int
     text: str
     reason: str
+    depends: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -292,7 +296,9 @@ def ignored_lines(config: ConfigTxt, filters: set[str]) -> tuple[Ignored, ...]:
             continue
         reason = _reason(line, how)
         if reason is not None:
-            found.append(Ignored(line.number, line.text.strip(), reason))
+            found.append(
+                Ignored(line.number, line.text.strip(), reason, depends=how is Applies.DEPENDS)
+            )
     return tuple(found)
 
 

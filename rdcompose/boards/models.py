@@ -32,7 +32,7 @@ class Variant:
     upstream: tuple[str, ...]
     downstream: tuple[str, ...]
 
-    def device_trees(self, *, upstream: bool) -> tuple[str, ...]:
+    def device_trees(self, *, upstream: bool = False) -> tuple[str, ...]:
         """Return the names that the firmware looks for, of both families, in its order."""
         names = (
             (*self.upstream, *self.downstream)

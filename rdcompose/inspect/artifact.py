@@ -7,13 +7,14 @@ import enum
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from rdcompose.formats.devicetree import DeviceTree
     from rdcompose.formats.image import KernelImage
     from rdcompose.inspect.contents import Contents
     from rdcompose.kernel.config import KernelConfig
+    from rdcompose.tree import Content
 
 
 class Kind(enum.Enum):
@@ -99,6 +100,8 @@ class Artifact:
     ``filesystem`` is the name of one that is not read, empty where it is not known. Beside
     ``image`` there are ``exports``, the versions of the kernel's symbols, as far as known. A
     unified kernel image has ``parts``, kernel and initramfs, and may tell its release as ``uname``.
+    Of a file in a boot folder ``path`` is where the folder is, and ``beside`` gives the content of
+    a file by its path relative to the directory of this one.
     """
 
     path: Path
@@ -118,6 +121,7 @@ class Artifact:
     filesystem: str = ""
     uname: str | None = None
     parts: tuple[Artifact, ...] = ()
+    beside: Callable[[str], Content | None] | None = None
 
     @property
     def contents(self) -> Contents | None:

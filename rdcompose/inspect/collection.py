@@ -7,7 +7,7 @@ import os
 import re
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NoReturn
 
 from rdcompose.errors import SpecError
 from rdcompose.inspect.artifact import Artifact, Kind
@@ -128,22 +128,23 @@ def collect(paths: Sequence[Path], release: str | None = None) -> Collection:
             sets += found
             left_over += beside
     if release is not None:
-        sets = _chosen(sets, release)
+        # Files that were named are of the release that is asked for, or are to be told apart.
+        meant = [
+            dataclasses.replace(one, named=release) for one in sets if one.named in {release, None}
+        ]
+        sets = meant or refuse_release(release, [one.named for one in sets])
     return Collection(tuple(sets), tuple(left_over))
 
 
-def _chosen(sets: Iterable[ArtifactSet], release: str) -> list[ArtifactSet]:
-    known = list(sets)
-    # Files that were named are of the release that is asked for, or are to be told apart.
-    chosen = [
-        dataclasses.replace(one, named=release) for one in known if one.named in {release, None}
-    ]
-    if not chosen:
-        have = sorted({one.named for one in known if one.named is not None})
-        raise SpecError(
-            f"there is nothing of {release}", hint=f"there is {', '.join(have)}" if have else None
-        )
-    return chosen
+def refuse_release(release: str, have: Iterable[str | None]) -> NoReturn:
+    """Say that there is no set of a release, and of which there are.
+
+    :raises SpecError: always.
+    """
+    known = sorted({name for name in have if name is not None})
+    raise SpecError(
+        f"there is nothing of {release}", hint=f"there is {', '.join(known)}" if known else None
+    )
 
 
 def _wanted(path: Path, name: str) -> Artifact:
@@ -171,7 +172,7 @@ def _directory(directory: Path) -> tuple[list[ArtifactSet], list[Artifact]]:
             f"{directory} holds no kernel, no initramfs and no modules disk",
             hint="name the directory that they were written to, or the files",
         )
-    return list(_sets(parts)), beside
+    return list(grouped(parts)), beside
 
 
 def _identified(path: Path, name: str) -> Artifact:
@@ -230,7 +231,8 @@ def _device_trees(directory: Path, depth: int) -> Iterator[Path]:
             yield Path(entry.path)
 
 
-def _sets(parts: Sequence[Artifact]) -> Iterator[ArtifactSet]:
+def grouped(parts: Sequence[Artifact]) -> Iterator[ArtifactSet]:
+    """Put the files of a directory together: a set for each release that a name tells."""
     sums = [artifact for artifact in parts if artifact.kind is Kind.CHECKSUMS]
     by_release: dict[str, list[Artifact]] = {}
     for artifact in parts:

@@ -20,17 +20,19 @@ from rdcompose.inspect.contents import examine, module_place
 from rdcompose.inspect.initramfs import is_initramfs, read_initramfs
 from rdcompose.inspect.kernel import exported_versions
 from rdcompose.kernel.config import KernelConfig
+from rdcompose.tree import read_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
-    from rdcompose.tree import Entry
+    from rdcompose.tree import Content, Entry
 
 # Larger ones are no kernel and no initramfs that anybody boots.
 MAX_FILE: Final = 1 << 30
 _MAX_TEXT: Final = 64 << 20
 _START: Final = 4096
+_TOO_LARGE: Final = "it is larger than any kernel or initramfs"
 
 # Of a unified kernel image: what holds the kernel, and what is looked into.
 _KERNEL: Final = ".linux"
@@ -62,6 +64,29 @@ def identify(path: Path, name: str) -> Artifact:
     return Artifact(path=path, name=name, kind=kind, size=size, parts=parts, **facts)
 
 
+def identify_content(content: Content, path: Path, name: str) -> Artifact:
+    """Say what a file in an image or a boot folder is; ``path`` is what it comes from.
+
+    :raises SpecError: it cannot be read.
+    """
+    if content.size > MAX_FILE:
+        return Artifact(
+            path=path, name=name, kind=Kind.UNKNOWN, size=content.size, problem=_TOO_LARGE
+        )
+    data = read_all(content)
+    kind, facts = _read(io.BytesIO(data), len(data))
+    return Artifact(path=path, name=name, kind=kind, size=content.size, **facts)
+
+
+def identify_volume(source: BinaryIO, path: Path, name: str) -> Artifact | None:
+    """Say what a partition is, if it is a modules disk or holds a filesystem that is known."""
+    found = _volume(source, "raw")
+    if found is None:
+        return None
+    size = source.seek(0, io.SEEK_END)
+    return Artifact(path=path, name=name, kind=found[0], size=size, **found[1])
+
+
 def _parts(source: BinaryIO, path: Path, name: str) -> tuple[Artifact, ...]:
     """Return what is in a unified kernel image."""
     source.seek(0)
@@ -90,7 +115,7 @@ def _read(source: BinaryIO, size: int) -> _Facts:
     if (found := _volume(source, "raw")) is not None:
         return found
     if size > MAX_FILE:
-        return Kind.UNKNOWN, {"problem": "it is larger than any kernel or initramfs"}
+        return Kind.UNKNOWN, {"problem": _TOO_LARGE}
     source.seek(0)
     return _whole(source.read())
 

@@ -9,6 +9,14 @@ import dataclasses
 from typing import TYPE_CHECKING, Any, Final
 
 from rdcompose.inspect.artifact import Kind
+from rdcompose.inspect.checks.bootconfig import check_command_line, check_config_txt, check_tftp
+from rdcompose.inspect.checks.bootfiles import (
+    check_board_trees,
+    check_firmware,
+    check_initramfs,
+    check_kernel,
+)
+from rdcompose.inspect.checks.bootroot import check_root, check_stamp
 from rdcompose.inspect.checks.machine import architectures, check_machine
 from rdcompose.inspect.checks.modules import check_dependencies, check_vermagic
 from rdcompose.inspect.checks.programs import check_init, check_links, check_programs
@@ -18,9 +26,11 @@ from rdcompose.inspect.checks.symbols import check_symbols
 from rdcompose.inspect.findings import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
+    from rdcompose.boards.firmware_view import BootView
     from rdcompose.inspect.artifact import Artifact
+    from rdcompose.inspect.boots import BootFacts
     from rdcompose.inspect.collection import ArtifactSet, Collection
     from rdcompose.inspect.findings import Check, Finding
 
@@ -46,29 +56,69 @@ class SetReport:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Report:
-    """The reports of all sets."""
+class FolderReport:
+    """A boot folder of a Raspberry Pi, and what was found of it as a whole."""
 
-    sets: tuple[SetReport, ...]
-    left_over: tuple[Artifact, ...]
+    facts: BootFacts
+    checks: tuple[Check, ...]
 
     @property
     def contradictions(self) -> tuple[Finding, ...]:
-        """Everything that cannot be, of all sets."""
-        return tuple(finding for one in self.sets for finding in one.contradictions)
+        """Everything that cannot be, the most telling first."""
+        return tuple(finding for check in self.checks for finding in check.contradictions)
 
 
-def verify(collection: Collection) -> Report:
-    """Make every check of every set.
+@dataclasses.dataclass(frozen=True, slots=True)
+class Report:
+    """The reports of boot folders, and of all sets, theirs among them."""
+
+    sets: tuple[SetReport, ...]
+    left_over: tuple[Artifact, ...]
+    folders: tuple[FolderReport, ...] = ()
+
+    @property
+    def contradictions(self) -> tuple[Finding, ...]:
+        """Everything that cannot be, of all folders and sets."""
+        of_folders = [finding for one in self.folders for finding in one.contradictions]
+        return (*of_folders, *(finding for one in self.sets for finding in one.contradictions))
+
+
+def verify(collection: Collection, folders: Iterable[BootFacts] = ()) -> Report:
+    """Make every check of every set and boot folder.
 
     :raises SpecError: a file that a manifest or checksums name cannot be read.
     """
-    releases = [group.named or group.release for group in collection.sets]
-    reports = []
-    for number, group in enumerate(collection.sets):
+    known = tuple(folders)
+    reports = [*_reports(collection.sets)]
+    for facts in known:
+        reports += _reports(facts.sets)
+    return Report(
+        tuple(reports),
+        collection.left_over,
+        tuple(
+            FolderReport(facts, tuple(check(facts) for check in _BOOT_CHECKS)) for facts in known
+        ),
+    )
+
+
+def _reports(sets: Sequence[ArtifactSet]) -> Iterator[SetReport]:
+    releases = [group.named or group.release for group in sets]
+    for number, group in enumerate(sets):
         others = {name for name in releases if name not in {None, releases[number]}}
-        reports.append(SetReport(group, _checked(group, frozenset(map(str, others)))))
-    return Report(tuple(reports), collection.left_over)
+        yield SetReport(group, _checked(group, frozenset(map(str, others))))
+
+
+_BOOT_CHECKS: Final = (
+    check_config_txt,
+    check_kernel,
+    check_initramfs,
+    check_board_trees,
+    check_firmware,
+    check_command_line,
+    check_root,
+    check_stamp,
+    check_tftp,
+)
 
 
 def _checked(group: ArtifactSet, others: frozenset[str]) -> tuple[Check, ...]:
@@ -98,20 +148,31 @@ def as_lines(report: Report, *, verbose: bool) -> Iterator[str]:
 
 
 def _lines(report: Report, *, verbose: bool) -> Iterator[str]:
+    for folder in report.folders:
+        yield _folder_heading(folder.facts)
+        yield from _check_lines(folder.checks, verbose=verbose)
     for one in report.sets:
         yield _heading(one)
-        for check in one.checks:
-            if not check.done and not check.findings:
-                if verbose:
-                    yield f"  {'-':7} {check.name:13} {check.summary}"
-                continue
-            failed = bool(check.contradictions)
-            if not failed:
-                yield f"  {'ok':7} {check.name:13} {check.summary}"
-            for finding in check.findings:
-                yield f"  {_mark(finding):7} {check.name:13} {finding.message}"
+        yield from _check_lines(one.checks, verbose=verbose)
     for artifact in report.left_over:
         yield f"left over: {artifact.name} ({artifact.problem or artifact.what})"
+
+
+def _check_lines(checks: Iterable[Check], *, verbose: bool) -> Iterator[str]:
+    for check in checks:
+        if not check.done and not check.findings:
+            if verbose:
+                yield f"  {'-':7} {check.name:13} {check.summary}"
+            continue
+        if not check.contradictions and check.summary:
+            yield f"  {'ok':7} {check.name:13} {check.summary}"
+        for finding in check.findings:
+            yield f"  {_mark(finding):7} {check.name:13} {finding.message}"
+
+
+def _folder_heading(facts: BootFacts) -> str:
+    boards = ", ".join(dict.fromkeys(boot.view.model.name for boot in facts.boots))
+    return f"{facts.folder.kind.value} {facts.folder.name}: Raspberry Pi {boards}"
 
 
 def _heading(one: SetReport) -> str:
@@ -129,6 +190,7 @@ def as_json(report: Report) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "ok": not report.contradictions,
+        "folders": [_folder(one) for one in report.folders],
         "sets": [_set(one) for one in report.sets],
         "left_over": [
             {
@@ -151,19 +213,50 @@ def _set(one: SetReport) -> dict[str, Any]:
             {"name": printable(row.name), "kind": row.kind.value, "size": row.size}
             for row in one.group.artifacts
         ],
-        "checks": [
-            {
-                "name": check.name,
-                "result": _result(check),
-                "summary": printable(check.summary),
-                "findings": [
-                    {"severity": finding.severity.value, "message": finding.message}
-                    for finding in check.findings
-                ],
-            }
-            for check in one.checks
-        ],
+        "checks": _checks(one.checks),
     }
+
+
+def _folder(one: FolderReport) -> dict[str, Any]:
+    return {
+        "name": printable(one.facts.folder.name),
+        "kind": one.facts.folder.kind.value,
+        "ok": not one.contradictions,
+        "boards": [_board(boot.view) for boot in one.facts.boots],
+        "checks": _checks(one.checks),
+    }
+
+
+def _board(view: BootView) -> dict[str, Any]:
+    return {
+        "board": view.model.name,
+        "variant": view.variant.name,
+        "bits": view.bits,
+        "os_prefix": printable(view.prefix),
+        "kernel": _name(view.kernel),
+        "initramfs": [printable(name) for name in view.initramfs],
+        "device_tree": _name(view.device_tree),
+        "cmdline": _name(view.cmdline),
+    }
+
+
+def _name(path: str | None) -> str | None:
+    return None if path is None else printable(path)
+
+
+def _checks(checks: Iterable[Check]) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": check.name,
+            "result": _result(check),
+            "summary": printable(check.summary),
+            "findings": [
+                {"severity": finding.severity.value, "message": finding.message}
+                for finding in check.findings
+            ],
+        }
+        for check in checks
+    ]
 
 
 def _result(check: Check) -> str:

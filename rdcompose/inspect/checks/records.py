@@ -10,15 +10,17 @@ from rdcompose.errors import SpecError
 from rdcompose.inspect.artifact import Kind
 from rdcompose.inspect.checks.modules import modules_of
 from rdcompose.inspect.collection import release_of_name
+from rdcompose.inspect.filecontent import file_content
 from rdcompose.inspect.findings import Check, Finding, contradiction, count, some
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
     from rdcompose.inspect.artifact import Artifact
     from rdcompose.inspect.collection import ArtifactSet
+    from rdcompose.tree import Content
 
+_PIECE: Final = 1 << 20
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 
 
@@ -74,24 +76,30 @@ def _is_plain(name: str) -> bool:
 
 
 def _compared(artifact: Artifact, name: str, sha256: str, size: int | None) -> Iterator[Finding]:
-    path = artifact.path.parent / name
-    try:
-        have = path.stat().st_size
-        if size is not None and have != size:
-            yield contradiction(
-                f"{name} has {have} bytes, but {size} by {artifact.name}: it is another file"
-            )
-        elif _digest(path) != sha256:
-            yield contradiction(f"{name} is not the file whose SHA-256 {artifact.name} has")
-    except FileNotFoundError:
+    found = _file(artifact, name)
+    if found is None:
         yield contradiction(f"{name} is not there, but {artifact.name} names it")
-    except OSError as error:
-        raise SpecError(f"cannot read {path}: {error.strerror}") from error
+        return
+    if size is not None and found.size != size:
+        yield contradiction(
+            f"{name} has {found.size} bytes, but {size} by {artifact.name}: it is another file"
+        )
+    elif _digest(found) != sha256:
+        yield contradiction(f"{name} is not the file whose SHA-256 {artifact.name} has")
 
 
-def _digest(path: Path) -> str:
-    with path.open("rb") as source:
-        return hashlib.file_digest(source, "sha256").hexdigest()
+def _file(artifact: Artifact, name: str) -> Content | None:
+    """Return the file that a name means beside a manifest or checksums."""
+    if artifact.beside is not None:
+        return artifact.beside(name)
+    return file_content(artifact.path.parent / name)
+
+
+def _digest(content: Content) -> str:
+    digest = hashlib.sha256()
+    for piece in content.chunks(_PIECE):
+        digest.update(piece)
+    return digest.hexdigest()
 
 
 def _listed(

@@ -1,0 +1,143 @@
+"""The root's driver and the stamp: folders that trigger a lint, and ones that do not."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+
+from rdcompose.inspect.bootfolder import BootFolder, FolderKind, Volume
+from rdcompose.inspect.boots import BootFacts
+from rdcompose.inspect.checks.bootroot import check_root, check_stamp
+from tests.support.artifacts import contradictions, remarks, tree_of
+from tests.support.pifolders import (
+    CONFIG_TXT,
+    OLD,
+    RELEASE,
+    boot_set,
+    facts,
+    flat,
+    initramfs,
+    kernel_config,
+    sound,
+    stamped,
+)
+
+CONFIG = f"config-{RELEASE}"
+
+
+def root(line: bytes, *options: str, ext4: bool = True) -> BootFacts:
+    files = flat(cmdline__txt=line, initramfs8=initramfs(ext4=ext4))
+    return facts(files | {CONFIG: kernel_config(RELEASE, *options)})
+
+
+LINE = b"root=/dev/mmcblk0p2 rootfstype=ext4\n"
+
+
+def test_a_driver_in_the_initramfs() -> None:
+    done = check_root(root(LINE))
+    assert (done.findings, done.summary) == ((), "ext4: driver there")
+
+
+def test_a_driver_that_is_built_in() -> None:
+    assert check_root(root(LINE, "CONFIG_EXT4_FS=y", ext4=False)).findings == ()
+
+
+@pytest.mark.parametrize("kind", ["ext2", "ext3"])
+def test_older_names_of_a_driver(kind: str) -> None:
+    assert check_root(root(f"rootfstype={kind}\n".encode())).findings == ()
+
+
+@pytest.mark.parametrize("options", [(), ("# CONFIG_EXT4_FS is not set",)], ids=["module", "none"])
+def test_a_driver_that_is_nowhere(options: tuple[str, ...]) -> None:
+    [message] = contradictions(check_root(root(LINE, *options, ext4=False)))
+    assert message == (
+        f"kernel8.img cannot mount its root: rootfstype=ext4, ext4 is not built in by {CONFIG}, "
+        "and initramfs8 does not hold it"
+    )
+
+
+def test_no_initramfs_at_all() -> None:
+    files = flat(config__txt=b"arm_64bit=1\nupstream_kernel=1\n")
+    [message] = contradictions(check_root(facts(files)))
+    assert message.endswith("and there is no initramfs")
+
+
+def test_nothing_tells_what_is_built_in() -> None:
+    files = flat(initramfs8=initramfs(ext4=False))
+    del files[CONFIG]
+    check = check_root(facts(files))
+    assert contradictions(check) == []
+    [message] = remarks(check)
+    assert "nothing tells whether ext4 is built into kernel8.img" in message
+
+
+@pytest.mark.parametrize(
+    ("line", "driver"),
+    [
+        (b"root=/dev/nbd0 ip=dhcp\n", "nbd"),
+        (b"nbdroot=server/x ip=dhcp\n", "nbd"),
+        (b"root=/dev/nfs nfsroot=server:/x\n", "nfs"),
+        (b"root=/dev/mmcblk0p2 rootfstype=squashfs\n", "squashfs"),
+    ],
+)
+def test_other_roots(line: bytes, driver: str) -> None:
+    [message] = contradictions(check_root(root(line)))
+    assert f"{driver} is not built in" in message
+
+
+@pytest.mark.parametrize(
+    "line",
+    [b"root=/dev/sda2\n", b"rootfstype=ext4,btrfs\n", b"rootfstype=ramfs\n"],
+    ids=["unknown", "several", "memory"],
+)
+def test_nothing_to_judge(line: bytes) -> None:
+    done = check_root(root(line))
+    assert (done.done, done.findings) == (False, ())
+
+
+@pytest.mark.parametrize("where", ["/dev/mmcblk0p2", "PARTUUID=12345678-02"])
+def test_the_partition_of_an_image_tells(where: str) -> None:
+    files = flat(cmdline__txt=f"root={where}\n".encode(), initramfs8=initramfs(ext4=False))
+    volume = Volume(
+        number=2, part_uuid="12345678-02", kinds=("ext2", "ext3", "ext4"), source=io.BytesIO()
+    )
+    folder = BootFolder(
+        "sd.img", FolderKind.IMAGE, Path("sd.img"), tree_of(files), volumes=(volume,)
+    )
+    [message] = contradictions(check_root(BootFacts(folder)))
+    assert "partition 2 is ext4, ext4 is not built in" in message
+
+
+def test_a_stamp_that_covers_all() -> None:
+    done = check_stamp(facts(sound()))
+    assert (done.findings, done.done) == ((), True)
+    assert check_stamp(facts(flat())).done is False
+
+
+def test_a_file_of_another_set() -> None:
+    files = sound() | boot_set(OLD, "S/")
+    files["config.txt"] = CONFIG_TXT.replace("initramfs8", "/S/initramfs8").encode()
+    [message] = contradictions(check_stamp(facts(files)))
+    assert message == (
+        f"S/initramfs8 is loaded with the kernel {RELEASE}, "
+        f"and by S/manifest-{OLD}.json it is of {OLD}"
+    )
+
+
+def test_a_file_that_no_stamp_names() -> None:
+    files = sound(other__dtb=sound()["R/bcm2711-rpi-4-b.dtb"])
+    files["config.txt"] += b"[pi4]\ndevice_tree=/other.dtb\n"
+    check = check_stamp(facts(files))
+    assert contradictions(check) == []
+    [message] = remarks(check)
+    assert message.endswith("1 file that is loaded with R/kernel8.img is in no stamp: other.dtb")
+
+
+def test_a_kernel_that_was_replaced_under_an_old_stamp() -> None:
+    parts = {name: data for name, data in flat().items() if name not in {"config.txt"}}
+    files = flat() | stamped(parts, OLD)
+    found = facts(files)
+    assert any(row.name == f"manifest-{OLD}.json" for row in found.sets[0].artifacts)
+    assert any("it is of" in text for text in contradictions(check_stamp(found)))

@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+
+from rdcompose.errors import SpecError
+from rdcompose.inspect.bootfolder import BootFolder, FolderKind, Volume
+from rdcompose.inspect.boots import BootFacts
+from tests.support.artifacts import disk_bytes, tree_of
+from tests.support.modules import make_ko
+from tests.support.pifolders import (
+    CONFIG_TXT,
+    FIRMWARE,
+    OLD,
+    RELEASE,
+    boot_set,
+    dtb,
+    facts,
+    flat,
+    folder,
+    names,
+    sound,
+    with_config,
+    zimage,
+)
+
+
+def boards(files: dict[str, bytes]) -> list[str]:
+    return [boot.title for boot in facts(files).boots]
+
+
+def test_boards_that_find_all_are_meant() -> None:
+    assert boards(sound()) == ["3 B", "3 B+", "4 B", "400", "Compute Module 4"]
+
+
+def test_a_section_makes_a_board_meant() -> None:
+    assert boards(with_config(CONFIG_TXT + "[pi2]\nkernel=x\n"))[0] == "2 B"
+    assert "2 B" not in boards(with_config(CONFIG_TXT + "[pi2]\nhdmi_mode=1\n"))
+    assert "3 A+" not in boards(with_config(CONFIG_TXT + "[pi3+]\nkernel=x\n"))
+    assert "Compute Module 4S" in boards(with_config(CONFIG_TXT + "[cm4s]\nkernel=x\n"))
+
+
+def test_a_section_of_all_zeros_means_the_first() -> None:
+    found = boards(with_config(CONFIG_TXT + "[pi0]\nkernel=x\n"))
+    assert "Zero" in found
+    assert "Zero 2 W" not in found
+
+
+def test_boards_without_their_firmware_are_not_meant() -> None:
+    files = sound()
+    for name in FIRMWARE[3:]:
+        del files[name]
+    assert boards(files) == ["3 B", "3 B+"]
+
+
+def test_boards_that_come_closest() -> None:
+    assert boards(sound() | {"config.txt": b"os_prefix=Q/\n"}) == ["3 B", "4 B"]
+    assert boards({"config.txt": b"", "start4.elf": b"", "fixup4.dat": b""}) == ["4 B"]
+    assert boards({"config.txt": b"", "kernel_2712.img": b"x"}) == ["5"]
+    assert len(boards({"config.txt": b"kernel=x\n"})) == 7
+
+
+def test_firmware_beside_the_directories_of_a_tftp_server() -> None:
+    files = {name: data for name, data in sound().items() if name != "bootcode.bin"}
+    known = BootFacts(folder(files, FolderKind.NETWORK, shared={"bootcode.bin": b""}))
+    assert known.has_file("bootcode.bin")
+    assert not known.has_file("start.db")
+
+
+def test_the_set_of_a_kernel() -> None:
+    [group] = facts(sound()).sets
+    assert group.release == RELEASE
+    assert names(group.artifacts) == {
+        f"R/{name}"
+        for name in (
+            *("kernel8.img", "initramfs8", "bcm2711-rpi-4-b.dtb", "bcm2837-rpi-3-b.dtb"),
+            *(f"config-{RELEASE}", f"manifest-{RELEASE}.json", "SHA256SUMS"),
+        )
+    }
+
+
+def test_a_set_that_nobody_loads_is_one_too() -> None:
+    files = sound() | boot_set(OLD, "S/")
+    first, second = facts(files).sets
+    assert (first.release, second.release) == (RELEASE, OLD)
+    assert {name.partition("/")[0] for name in names(second.artifacts)} == {"S"}
+
+
+def test_several_kernels_in_one_folder() -> None:
+    files = flat(config__txt=b"upstream_kernel=1\n")
+    files["kernel7.img"] = zimage("6.1.0-50-armmp")
+    files["bcm2836-rpi-2-b.dtb"] = dtb("bcm2836")
+    files["config-6.1.0-50-armmp"] = b"CONFIG_SMP=y\n"
+    known = facts(files)
+    assert known.kernels == ("kernel7.img", "kernel8.img")
+    seven, eight, _ = known.sets
+    assert "config-6.1.0-50-armmp" in names(seven.artifacts)
+    assert f"config-{RELEASE}" in names(eight.artifacts)
+    assert f"config-{RELEASE}" not in names(seven.artifacts)
+
+
+def test_a_release_that_is_asked_for() -> None:
+    files = sound() | boot_set(OLD, "S/")
+    [group] = BootFacts(folder(files), OLD).sets
+    assert group.release == OLD
+    with pytest.raises(SpecError, match=r"there is nothing of 6\.0-x") as caught:
+        assert BootFacts(folder(files), "6.0-x").sets
+    assert RELEASE in str(caught.value.hint)
+
+
+def test_files_that_config_txt_includes() -> None:
+    files = sound() | {"usercfg.txt": b"[pi5]\nkernel=x\n"}
+    files["config.txt"] += b"include usercfg.txt\n"
+    assert "5" in boards(files)
+
+
+def test_a_modules_disk_in_a_partition() -> None:
+    module = make_ko({"vermagic": f"{RELEASE} SMP"}, machine=183)
+    disk = disk_bytes({f"{RELEASE}/kernel/x.ko": module}, container="raw")
+    volumes = tuple(
+        Volume(number=number, part_uuid="", kinds=kinds, source=io.BytesIO(data))
+        for number, kinds, data in ((2, ("ext4",), b""), (3, ("squashfs",), disk))
+    )
+    image = BootFolder("i", FolderKind.IMAGE, Path("i"), tree_of(sound()), volumes=volumes)
+    [group] = BootFacts(image).sets
+    assert "partition 3" in names(group.artifacts)
+    files = sound() | boot_set(OLD)
+    other = BootFolder("i", FolderKind.IMAGE, Path("i"), tree_of(files), volumes=volumes)
+    assert "partition 3" not in names(BootFacts(other).sets[0].artifacts)
