@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from rdcompose.boards.netroot import network_root
 from rdcompose.errors import SpecError
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ _SERIAL: Final[Mapping[str, tuple[str, ...]]] = {
 # The kernel writes to all that there are. What init and the system say goes to the last, and where
 # a board does not have that one, to the first, the screen: so the last is what most boards have.
 _ORDER: Final = ("ttyAMA10", "ttyAMA0", "ttyS1")
-_ROOTS: Final = frozenset({"root", "nbdroot", "nfsroot"})
+ROOTS: Final = frozenset({"root", "nbdroot", "nfsroot"})
 _DOWNSTREAM: Final = ("serial0",)
 
 
@@ -55,7 +56,7 @@ def command_line(
             *(f"console={port},115200" for port in _ports(models, upstream=upstream)),
         ]
     if not names_root(words) or root is not None:
-        line += root_words(DEFAULT_ROOT if root is None else root)
+        line += root_words(DEFAULT_ROOT if root is None else root, words)
     return checked_line(" ".join([*line, *words.split(" ")]).strip(" "))
 
 
@@ -80,14 +81,20 @@ def checked_line(text: str) -> str:
 
 def names_root(words: str) -> bool:
     """Whether words of a command line say themselves what the root is."""
-    return any(word.partition("=")[0] in _ROOTS for word in words.split())
+    return any(word.partition("=")[0] in ROOTS for word in words.split())
 
 
-def root_words(root: str) -> list[str]:
-    """Return what the kernel command line has to say of a root."""
+def root_words(root: str, own: str = "") -> list[str]:
+    """Return what the kernel command line has to say of a root beside a user's own words.
+
+    :raises SpecError: it is on a server, and wrong.
+    """
     if root == NO_ROOT:
         # Without the word, init waits for a disk.
         return [f"root={NO_ROOT}"]
+    server = network_root(root, own)
+    if server is not None:
+        return [*server.words]
     return [f"root={root}", "rootwait"]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rdcompose.boards.bootconfig import assign
-from rdcompose.boards.cmdline import checked_line, root_words
+from rdcompose.boards.cmdline import ROOTS, checked_line, root_words
 from rdcompose.boards.cmdlinetxt import CommandLine
 from rdcompose.boards.firmware_view import view
 from rdcompose.boards.lead import lead
@@ -52,8 +52,9 @@ def edited_line(
     data = read_file(path, "command line")
     line = CommandLine.parse(data)
     if root is not None:
-        line.remove("root")
-        for word in root_words(root):
+        for name in sorted(ROOTS):
+            line.remove(name)
+        for word in root_words(root, f"{line} {words}"):
             key, _, value = word.partition("=")
             line.set(key, value or None)
     text = " ".join([str(line), *words.split()])

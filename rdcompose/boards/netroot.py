@@ -1,7 +1,8 @@
 """Roots on a server: what the kernel command line says of them, and what they need.
 
-The words are those that the init script reads (docs/boot.md). Those of NFS are the kernel's own, too
-(``Documentation/admin-guide/nfs/nfsroot.rst``), ``nbdroot`` is that of LTSP's and PiNet's clients.
+The words are those that the init script reads (docs/boot.md). Those of NFS are the kernel's own,
+too (``Documentation/admin-guide/nfs/nfsroot.rst``), ``nbdroot`` is that of the clients of LTSP and
+PiNet.
 """
 
 from __future__ import annotations

@@ -84,8 +84,8 @@ def _add_boot(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--root",
         metavar="ROOT",
-        help="the root file system, as root= of the kernel command line has it, or 'none' "
-        "(default: /dev/mmcblk0p2)",
+        help="the root file system, as root= of the kernel command line has it; on a server, "
+        "nbd:SERVER[:PORT]/NAME or nfs:SERVER:/PATH; or 'none' (default: /dev/mmcblk0p2)",
     )
     # build has another option of this name.
     group.add_argument(

@@ -18,10 +18,12 @@ from rdcompose.boards.bootset import (
 from rdcompose.boards.cmdline import names_root
 from rdcompose.boards.edit import edited_line
 from rdcompose.boards.models import MODELS, find_models
+from rdcompose.boards.netroot import network_root
 from rdcompose.boards.pifirmware import PACKAGE, read_pi_firmware
 from rdcompose.cli import pi_card
 from rdcompose.cli.composition import Composition, compose
 from rdcompose.cli.pi_kernels import group_kernels
+from rdcompose.cli.pi_root import features_with, plan_with
 from rdcompose.cli.terminal import progress
 from rdcompose.compose.filesource import PI_FIRMWARE, parse_source
 from rdcompose.compose.lock import Lock, read_lock
@@ -143,6 +145,8 @@ def _read(
         return path.startswith(OVERLAYS) or path.rpartition("/")[2] in names
 
     own = argparse.Namespace(**{**vars(arguments), "kernel": [*kernels]})
+    root = network_root(options.get("root", ""), options.get("cmdline", ""))
+    own.feature = features_with(own, lock, root)
     sources: list[SourceRequest] = []
     if options[PI_FIRMWARE] != _NONE:
         sources.append(parse_source(PI_FIRMWARE, options[PI_FIRMWARE]))
@@ -150,7 +154,7 @@ def _read(
         options[PI_FIRMWARE] = sources[0].text
     composition = compose(own, lock, _DEFAULTS, sources=sources, device_trees=wanted, shown=shown)
     with progress("composing", shown=shown):
-        plans = tuple(composition.plans())
+        plans = plan_with(composition, root)
     return _Kernel(lock, options, composition, plans)
 
 

@@ -26,23 +26,25 @@ TREES: Final = (
     "bcm2837-rpi-zero-2-w",
 )
 MODULES: Final = ("fs/overlayfs/overlay", "fs/squashfs/squashfs", "net/dummy")
+# Of the features network and nbd.
+NETWORK_APPLETS: Final = ("ifconfig", "ip", "nbd-client", "route", "udhcpc")
 _AARCH64: Final = 183
 
 
-def arm64_kernel(release: str = RELEASE, *, modules: Iterable[str] = MODULES) -> bytes:
+def arm64_kernel(
+    release: str = RELEASE, *, modules: Iterable[str] = MODULES, config: str = "EXT4_FS=y"
+) -> bytes:
     """Return the package of a kernel for the models that run 64 bits."""
     vermagic = f"{release} SMP preempt mod_unload modversions aarch64 "
     built = {
         f"kernel/{path}.ko": make_ko({"vermagic": vermagic}, machine=_AARCH64) for path in modules
     }
-    config = (
-        CONFIG.replace("x86 6.1.99", f"arm64 {release.partition('+')[0]}") + "CONFIG_EXT4_FS=y\n"
-    )
+    text = CONFIG.replace("x86 6.1.99", f"arm64 {release.partition('+')[0]}")
     trees = f"usr/lib/linux-image-{release}/broadcom"
     files = {
         **sample_files(release, modules=built),
         f"boot/vmlinuz-{release}": make_arm64(release),
-        f"boot/config-{release}": config.encode(),
+        f"boot/config-{release}": f"{text}CONFIG_{config}\n".encode(),
         **{f"{trees}/{name}.dtb": make_dtb({"model": name.encode() + b"\0"}) for name in TREES},
     }
     control = {
@@ -60,7 +62,8 @@ def put_inputs(directory: Path) -> list[str]:
 
     The kernels are ``kernel.deb`` and ``other.deb``; there is no firmware.
     """
-    names = dict.fromkeys(sorted({*APPLETS, *INIT_APPLETS}, key=str.encode), "bin")
+    applets = {*APPLETS, *INIT_APPLETS, *NETWORK_APPLETS}
+    names = dict.fromkeys(sorted(applets, key=str.encode), "bin")
     names |= {name: APPLETS[name] for name in APPLETS if name in names}
     contents = {
         "kernel.deb": arm64_kernel(),
