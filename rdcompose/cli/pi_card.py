@@ -7,6 +7,7 @@ import dataclasses
 import re
 from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
+from rdcompose.boards.localroot import check_root
 from rdcompose.boards.rootfs import RootFilesystem, RootFormat, root_filesystem
 from rdcompose.boards.sdcard import (
     BOOT,
@@ -117,6 +118,8 @@ def open_card(
                     threads=arguments.threads,
                 )
             )
+            for plan in plans:
+                check_root(plan, root)
         inputs = () if root is None else (root.input,)
         signature = signature_of(options.get("root", ""))
         if signature is None:

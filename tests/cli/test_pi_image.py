@@ -157,6 +157,24 @@ def test_a_root_that_nothing_is_written_to(shop: Workshop) -> None:
     assert shop.text(f"{RELEASE}/cmdline.txt").endswith(" quiet overlay=tmpfs\n")
 
 
+def test_a_root_that_the_initramfs_cannot_mount(shop: Workshop) -> None:
+    lists = shop.path / "lists" / "modules.ramfs"
+    lists.write_text("squashfs\n")
+    given = (*SMALL, "--root-from", str(shop.path / "root"), "--root-format", "squashfs")
+    message = "a root of squashfs needs the module overlay, which the initramfs of"
+    assert message in shop.fail(*given)
+    shop.make(*SMALL, "--root-from", str(shop.path / "root"))
+
+
+def test_a_root_that_the_kernel_cannot_mount(shop: Workshop) -> None:
+    image = shop.path / "root.btrfs"
+    data = bytearray(1 << 20)
+    data[0x10040:0x10048] = b"_BHRfS_M"
+    image.write_bytes(data)
+    error = shop.fail(*SMALL, "--root-from", str(image))
+    assert "cannot mount a root of btrfs: it lacks CONFIG_BTRFS_FS" in error
+
+
 def test_another_root_gives_another_signature(shop: Workshop) -> None:
     given = (*SMALL, "--root-from", str(shop.path / "root"))
     shop.make(*given)
