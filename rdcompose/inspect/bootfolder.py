@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from rdcompose.boards.configtxt import ConfigTxt
+from rdcompose.boards.netboot import FOLDER, TREE
 from rdcompose.errors import FormatError, SpecError, UnsupportedError
 from rdcompose.formats.fat.bootsector import is_fat
 from rdcompose.formats.fat.reader import read_fat
@@ -134,17 +135,28 @@ def open_boot_folders(path: Path, stack: ExitStack) -> tuple[BootFolder, ...]:
     """
     try:
         if path.is_dir():
-            return tuple(_directories(path))
+            return _below(path)
         return tuple(_image(path, stack))
     except OSError as error:
         raise SpecError(f"cannot read {path}: {error.strerror}") from error
 
 
-def _directories(path: Path) -> Iterator[BootFolder]:
+def _below(path: Path) -> tuple[BootFolder, ...]:
+    """Return the boot folders of a directory, else of what ``pi --netboot`` put into it."""
+    places = (path, path / TREE, path / TREE / FOLDER)
+    found = (
+        tuple(_directories(place, network=place != path)) for place in places if place.is_dir()
+    )
+    return next(filter(None, found), ())
+
+
+def _directories(path: Path, *, network: bool) -> Iterator[BootFolder]:
     names = sorted(entry.name for entry in os.scandir(path) if entry.is_dir())
     serials = [name for name in names if _SERIAL.fullmatch(name) and _boots(path / name)]
-    top = _tree_of(path, without=serials) if _boots(path) else None
-    kind = FolderKind.NETWORK if serials else FolderKind.DIRECTORY
+    # With a directory for each Pi, bootcode.bin alone makes no folder: Pi 2 and 3 ask for it there.
+    whole = not serials or any((path / name).is_file() for name in (CONFIG, *_FIRMWARE[1:]))
+    top = _tree_of(path, without=serials) if whole and _boots(path) else None
+    kind = FolderKind.NETWORK if serials or network else FolderKind.DIRECTORY
     if top is not None:
         yield BootFolder(str(path), kind, path, top)
     # Directories that are links to one another, or hold the same files, are looked at once.

@@ -74,15 +74,34 @@ def test_directories_of_serial_numbers(tmp_path: Path, stack: ExitStack) -> None
     write(tmp_path / "dc-a6-32-01-02-03", SMALL | {"x": b"another"})
     write(tmp_path / "00000000", {"vmlinuz": b""})
     (tmp_path / "aaaa0000").symlink_to("1234abcd")
-    top, first, second = opened(tmp_path, stack)
-    assert {row.kind for row in (top, first, second)} == {FolderKind.NETWORK}
-    assert top.files == ("bootcode.bin", "00000000/vmlinuz", "other/config.txt") or set(
-        top.files
-    ) == {"bootcode.bin", "00000000/vmlinuz", "other/config.txt"}
+    first, second = opened(tmp_path, stack)
+    assert {row.kind for row in (first, second)} == {FolderKind.NETWORK}
     assert first.name == str(tmp_path / "1234abcd, aaaa0000")
     assert second.path == tmp_path / "dc-a6-32-01-02-03"
     assert first.shared is not None
     assert "bootcode.bin" in first.shared
+
+
+@pytest.mark.parametrize("name", ["config.txt", "start.elf", "start4.elf"])
+def test_a_folder_beside_directories_of_serial_numbers(
+    tmp_path: Path, stack: ExitStack, name: str
+) -> None:
+    write(tmp_path, {name: b"kernel=x\n", "other/x": b"x"})
+    write(tmp_path / "1234abcd", SMALL)
+    top, own = opened(tmp_path, stack)
+    assert set(top.files) == {name, "other/x"}
+    assert own.path == tmp_path / "1234abcd"
+
+
+@pytest.mark.parametrize("serials", [("1234abcd",), ()], ids=["own directory", "shared root"])
+def test_what_pi_netboot_writes(tmp_path: Path, stack: ExitStack, serials: tuple[str, ...]) -> None:
+    write(tmp_path, {"dnsmasq.conf": b"port=0\n"})
+    write(tmp_path / "tftp/boot", SMALL)
+    for serial in serials:
+        (tmp_path / "tftp" / serial).symlink_to("boot")
+    [found] = opened(tmp_path, stack)
+    assert found.kind is FolderKind.NETWORK
+    assert found.path == tmp_path / "tftp" / (serials[0] if serials else "boot")
 
 
 def test_serial_directories_that_are_the_folder_itself(tmp_path: Path, stack: ExitStack) -> None:
