@@ -89,6 +89,10 @@ class Pieces:
         """Yield the content in pieces of ``size`` bytes."""
         pending = bytearray()
         for piece in self._make():
+            # As most come; joining and cutting them again would copy large files twice.
+            if len(piece) == size and not pending:
+                yield piece
+                continue
             pending += piece
             start = 0
             while len(pending) - start >= size:

@@ -74,16 +74,20 @@ class _Reader:
         status = self._root.stat()
         self.top = Directory(path="", **self._common(status))
         self._note("", self._root, status)
-        waiting = [("", self._root)]
+        # In the order of a tree, so that of a file with several names the first is its own.
+        waiting = self._inside("", self._root)
         while waiting:
-            prefix, folder = waiting.pop()
-            for name in sorted(os.listdir(os.fsencode(folder))):  # noqa: PTH208
-                file = folder / os.fsdecode(name)
-                path = prefix + decode_name(name)
-                found = file.lstat()
-                self._add(path, file, found)
-                if stat.S_ISDIR(found.st_mode) and found.st_dev == status.st_dev:
-                    waiting.append((f"{path}/", file))
+            path, file = waiting.pop()
+            found = file.lstat()
+            self._add(path, file, found)
+            if stat.S_ISDIR(found.st_mode) and found.st_dev == status.st_dev:
+                waiting += self._inside(f"{path}/", file)
+
+    @staticmethod
+    def _inside(prefix: str, folder: Path) -> list[tuple[str, Path]]:
+        """Return what is in a directory, the last name first."""
+        names = sorted(os.listdir(os.fsencode(folder)), reverse=True)  # noqa: PTH208
+        return [(prefix + decode_name(name), folder / os.fsdecode(name)) for name in names]
 
     def _common(self, status: os.stat_result) -> dict[str, Any]:
         own = bool(self._user)

@@ -43,6 +43,8 @@ def tar_files(source: BinaryIO) -> Files:
     :raises UnsupportedError: it has an entry of a kind that no filesystem can hold.
     """
     reader = _Reader(source)
+    # tarfile begins wherever the file stands.
+    source.seek(0)
     try:
         # The names are bytes, whatever the locale.
         with tarfile.open(

@@ -217,7 +217,7 @@ def _start(source: BinaryIO) -> bytes:
 
 def _put(out: BinaryIO, piece: bytes) -> None:
     """Write a piece, or leave a hole."""
-    if piece.count(0) == len(piece):
+    if piece == bytes(len(piece)):
         out.seek(len(piece), io.SEEK_CUR)
     else:
         out.write(piece)

@@ -39,6 +39,19 @@ def test_crc32c(data: bytes, value: int) -> None:
     assert crc32c(START, data) ^ START == value
 
 
+def bitwise(crc: int, data: bytes) -> int:
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
+    return crc
+
+
+@given(st.integers(0, START), st.binary(max_size=20), st.integers(0, 300))
+def test_crc32c_over_zeros(start: int, data: bytes, zeros: int) -> None:
+    assert crc32c(start, data + bytes(zeros)) == bitwise(start, data + bytes(zeros))
+
+
 @given(st.binary(max_size=40), st.integers(0, 40))
 def test_crc32c_goes_on(data: bytes, at: int) -> None:
     assert crc32c(crc32c(START, data[:at]), data[at:]) == crc32c(START, data)

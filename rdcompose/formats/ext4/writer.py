@@ -299,6 +299,6 @@ class _Filesystem:
         self._write(block * BLOCK, data)
 
     def _write(self, position: int, data: bytes) -> None:
-        if data.count(0) != len(data):
+        if data != bytes(len(data)):
             self._out.seek(position, io.SEEK_SET)
             self._out.write(data)
