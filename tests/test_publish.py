@@ -371,3 +371,67 @@ def test_no_directory_in_the_place_of_something_else(tmp_path: Path, kind: str) 
     with pytest.raises(OutputError, match="Not a directory"):
         fail()
     assert [path.name for path in tmp_path.iterdir()] == ["d"]
+
+
+def test_the_last_file_takes_its_place_in_one_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a", "z"):
+        (tmp_path / name).write_bytes(b"old")
+    real = Path.replace
+    seen: list[dict[str, bytes]] = []
+
+    def replace(self: Path, target: Path) -> Path:
+        seen.append({name: (tmp_path / name).read_bytes() for name in ("a", "z")})
+        return real(self, target)
+
+    monkeypatch.setattr(Path, "replace", replace)
+    with Publication(tmp_path) as publication:
+        put(publication, "a", b"new")
+        put(publication, "z", b"new")
+        publication.publish(last="a")
+    assert seen == [{"a": b"old", "z": b"new"}]
+    assert listing(tmp_path) == {"a": b"new", "z": b"new"}
+
+
+def test_nothing_is_changed_if_the_last_file_cannot_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a", "z"):
+        (tmp_path / name).write_bytes(b"old")
+
+    def refuse(self: Path, _: Path) -> Path:
+        raise OSError(5, "Input/output error", str(self))
+
+    def fail() -> None:
+        with Publication(tmp_path) as publication:
+            put(publication, "a", b"new")
+            put(publication, "z", b"new")
+            monkeypatch.setattr(Path, "replace", refuse)
+            publication.publish(last="a")
+
+    with pytest.raises(OutputError, match="Input/output error"):
+        fail()
+    monkeypatch.undo()
+    assert listing(tmp_path) == {"a": b"old", "z": b"old"}
+
+
+def test_a_last_file_that_is_not_written(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"old")
+    with Publication(tmp_path) as publication:
+        put(publication, "z", b"new")
+        publication.publish(last="a")
+    assert listing(tmp_path) == {"a": b"old", "z": b"new"}
+
+
+def test_a_file_system_without_modes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "chmod", refuse)
+    with Publication(tmp_path) as publication:
+        put(publication, "a", b"1")
+        (publication.subdirectory("d") / "b").write_bytes(b"2")
+        publication.publish()
+    assert (tmp_path / "a").read_bytes() == b"1"
+    assert (tmp_path / "d" / "b").read_bytes() == b"2"

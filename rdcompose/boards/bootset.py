@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import re
 from typing import TYPE_CHECKING, Final
 
 from rdcompose.boards.cmdline import command_line
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from rdcompose.compose.plan import Plan
 
 CMDLINE: Final = "cmdline.txt"
+# It becomes a value in config.txt, of whose lines the firmware reads no more than 98 characters.
+_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+~-]{0,63}")
 _README: Final = (
     b"Overlays of this kernel's package. Without this file the firmware passes over them.\n"
 )
@@ -95,7 +98,9 @@ def make_set(plan: Plan, spec: SetSpec) -> BootSet:
     bits = plan.architecture.bits
     models, trees = _device_trees(plan, spec)
     upstream = has_upstream_names(trees, models)
-    kernel = spec.kernel_name or kernel_name(models, bits)
+    kernel = kernel_name(models, bits) if spec.kernel_name is None else spec.kernel_name
+    if _NAME.fullmatch(kernel) is None:
+        raise UsageError(f"--kernel-name {kernel!r} is no file name that the firmware takes")
     initramfs = initramfs_name(kernel)
     segments = initramfs_segments(plan)
     line = spec.line

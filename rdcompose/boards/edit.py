@@ -52,10 +52,10 @@ def edited_line(
     data = read_file(path, "command line")
     line = CommandLine.parse(data)
     if root is not None:
-        for name in sorted(ROOTS):
-            line.remove(name)
-        for word in root_words(root, f"{line} {words}"):
-            key, _, value = word.partition("=")
+        wanted = [word.partition("=") for word in root_words(root, f"{line} {words}")]
+        for key in sorted(ROOTS - {key for key, _, _ in wanted}):
+            line.remove(key)
+        for key, _, value in wanted:
             line.set(key, value or None)
     text = " ".join([str(line), *words.split()])
     return checked_line(text), file_input(CMDLINE_ROLE, InputFile(path=path), data)

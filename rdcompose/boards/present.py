@@ -116,15 +116,17 @@ def _facts(path: Path) -> SetFacts | None:
             continue
         except (SpecError, UsageError):
             continue  # of an architecture or board that is none
-        if manifest.name == f"manifest-{facts.release}.json":
+        if facts is not None and manifest.name == f"manifest-{facts.release}.json":
             return facts
     return None
 
 
-def _parsed(data: dict[str, Any]) -> SetFacts:
+def _parsed(data: dict[str, Any]) -> SetFacts | None:
     options = data["options"]
     models = find_models(options[BOARDS].split())
     architecture = architecture_by_name(data["architecture"])
+    if not models or any(architecture.bits not in model.bits for model in models):
+        return None
     kernel = options.get(KERNEL_NAME) or kernel_name(models, architecture.bits)
     return SetFacts(
         release=str(data["release"]),
