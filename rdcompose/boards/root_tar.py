@@ -167,6 +167,9 @@ def _parts(member: tarfile.TarInfo) -> tuple[int, list[Part]]:
     parts = []
     end = 0
     for start, size in cast("list[tuple[int, int]]", member.sparse):
+        # Of the old form, what is left over in the header.
+        if not size:
+            continue
         if size < 0 or start < end or start + size > member.size:
             raise FormatError(f"the sparse file {member.name!r} of the tar archive is damaged")
         parts.append(Part(start, position, size))

@@ -78,7 +78,7 @@ def test_large_directories(tmp_path: Path) -> None:
 
 
 def test_file_of_many_extents(tmp_path: Path) -> None:
-    size = 1400 * MIB
+    size = 700 * MIB
     ends = (b"start", b"end")
 
     def pieces() -> Iterator[bytes]:
