@@ -118,6 +118,8 @@ class _Board:
         self.client = client
         self.requests = requests
         self.names = [name for _, _, name in requests]
+        # A Pi that starts again and again asks for the same each time.
+        self.meanings: dict[tuple[Outcome, str, str], tuple[bool, str]] = {}
         self.got = {
             name for event, _, name in requests if event.outcome in {Outcome.SENT, Outcome.ASKED}
         }
@@ -139,7 +141,10 @@ class _Board:
         return [self.row(*request) for request in self.requests]
 
     def row(self, event: Event, directory: str, name: str) -> Row:
-        bad, text = self.meaning(event.outcome, directory, name)
+        key = (event.outcome, directory, name)
+        if key not in self.meanings:
+            self.meanings[key] = self.meaning(*key)
+        bad, text = self.meanings[key]
         return Row(
             line=event.line,
             client=event.client,

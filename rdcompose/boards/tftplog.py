@@ -75,6 +75,13 @@ _MESSAGES: Final = (
 _ENDED: Final = re.compile(rf"{_BEFORE}error \d+ .*received from {_TO}")
 _REFUSED: Final = re.compile(rf"{_BEFORE}sending NAK \((?P<code>\d+), .*\) to {_TO}")
 _ROOT: Final = re.compile(r"TFTP root is (?P<root>/.*?)\s*$")
+# Every message that counts has one of these; a line that has none is soon done with.
+_WORDS: Final = (
+    *("sent /", "failed sending ", "file /", "cannot access /", "Serving ", "RRQ"),
+    *("received from ", "sending NAK", "TFTP root"),
+)
+# Nothing that these servers log is longer, and patterns would take their time with it.
+_LONGEST: Final = 2048
 _SLASHES: Final = re.compile(r"/{2,}")
 _NOT_FOUND: Final = "1"
 
@@ -83,7 +90,8 @@ def read_log(text: str) -> TftpLog:
     """Return the requests that a log shows; lines about anything else are passed over."""
     reader = _Reader()
     for number, line in enumerate(text.splitlines(), 1):
-        reader.read(number, line)
+        if len(line) <= _LONGEST and any(word in line for word in _WORDS):
+            reader.read(number, line)
     return TftpLog(tuple(_known_clients(_probed(reader.events))), reader.root)
 
 

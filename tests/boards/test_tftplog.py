@@ -94,6 +94,11 @@ def test_servers_that_only_say_what_was_asked_for(line: str) -> None:
     assert event.outcome is Outcome.ASKED
 
 
+def test_a_line_of_any_length_is_read_in_no_time() -> None:
+    # A pattern that tries every place for the end would take minutes.
+    assert read_log("sent / to " * 100_000).events == ()
+
+
 @pytest.mark.parametrize(
     "text",
     [
