@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rdcompose.formats.elf import ModuleElf
     from rdcompose.formats.executable import Executable
     from rdcompose.inspect.collection import ArtifactSet
-    from rdcompose.inspect.contents import Contents
+    from rdcompose.inspect.contents import ModuleFile, Program
     from rdcompose.kernel.release import Architecture
 
 _Machine = tuple[int, int, str]
@@ -49,9 +49,11 @@ def check_machine(group: ArtifactSet) -> Check:
     findings: list[Finding] = []
     modules = programs = 0
     for artifact, contents in group.holders:
-        modules += len(contents.modules)
+        # A disk can be for several kernels, of several machines.
+        meant = [module for module in contents.modules if group.is_meant(module.release)]
+        modules += len(meant)
         programs += len(contents.programs)
-        wrong = list(_wrong(contents, native))
+        wrong = list(_wrong(meant, contents.programs, native))
         if wrong:
             findings.append(
                 contradiction(
@@ -64,11 +66,13 @@ def check_machine(group: ArtifactSet) -> Check:
     return Check(name="machine", summary=summary, findings=tuple(findings))
 
 
-def _wrong(contents: Contents, native: set[_Machine]) -> Iterator[tuple[str, _Machine]]:
-    for module in contents.modules:
+def _wrong(
+    modules: Iterable[ModuleFile], programs: Iterable[Program], native: set[_Machine]
+) -> Iterator[tuple[str, _Machine]]:
+    for module in modules:
         if (found := _machine(module.elf)) not in native:
             yield module.path, found
-    for program in contents.programs:
+    for program in programs:
         found = _machine(program.elf)
         if found not in native and not _runs_beside(found, native):
             yield program.path, found

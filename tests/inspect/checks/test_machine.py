@@ -7,6 +7,7 @@ from tests.support.artifacts import (
     Content,
     contradictions,
     disk,
+    disk_files,
     group,
     initramfs,
     initramfs_files,
@@ -51,6 +52,13 @@ def test_modules_and_programs_of_another_machine() -> None:
     [message] = contradictions(check_machine(group(kernel(data=ARM64), disk())))
     assert "the kernel is for arm64" in message
     assert message.endswith("is for 64-bit x86-64")
+
+
+def test_a_disk_for_kernels_of_several_machines() -> None:
+    other = {"6.1.0-7-arm64/kernel/a.ko": module(vermagic="6.1.0-7-arm64 SMP ", machine=183)}
+    check = check_machine(group(kernel(), disk({**disk_files(), **other})))
+    assert check.findings == ()
+    assert check.summary.startswith("1 module ")
 
 
 def test_32_bit_programs_of_64_bit_kernels() -> None:
