@@ -102,6 +102,15 @@ def tell_netboot(netboot: Netboot, found: Sequence[str]) -> None:
         print(f"note: {note}", file=sys.stderr)
 
 
+def netboot_summary(netboot: Netboot) -> dict[str, object]:
+    """Return what is written beside the boot folder, for JSON."""
+    return {
+        "tftp_root": netboot.root,
+        "directories": [*netboot.directories],
+        "dnsmasq": str(netboot.output / CONFIGURATION),
+    }
+
+
 def explain_log(arguments: argparse.Namespace) -> int:
     """Print what the requests in a log mean; returns the exit status.
 

@@ -13,7 +13,13 @@ from rdcompose.boards.netboot import check_boards
 from rdcompose.boards.place import check_own, directories_for, put_config, write_folder
 from rdcompose.boards.present import Present, read_present
 from rdcompose.boards.switch import booting, parsed_config, rolled_back, switched
-from rdcompose.cli.netboot import explain_log, finish_netboot, netboot_asked, tell_netboot
+from rdcompose.cli.netboot import (
+    explain_log,
+    finish_netboot,
+    netboot_asked,
+    netboot_summary,
+    tell_netboot,
+)
 from rdcompose.cli.pi_card import Beside, card_rows, card_summary, open_card
 from rdcompose.cli.pi_sets import Composed, make_sets, plan_sets
 from rdcompose.cli.terminal import size_text, table
@@ -178,6 +184,8 @@ def _tell(
         data = _summary(present, written, boots)
         card = None if written is None else written.card
         data["image"] = None if card is None else card_summary(arguments.card, card)
+        netboot = None if written is None else written.netboot
+        data["netboot"] = None if netboot is None else netboot_summary(netboot)
         print(json.dumps(data, indent=2, ensure_ascii=False))
     elif not arguments.quiet:
         _report(arguments, written, boots)

@@ -81,6 +81,39 @@ def test_without_serial_numbers_every_pi_is_served(shop: Shop) -> None:
 
 
 @pytest.mark.usefixtures("stage")
+def test_json(shop: Shop) -> None:
+    out, err = shop.run("pi", *options(shop, "--serial", "1234abcd", "--json"))
+    data = json.loads(out)
+    assert data["netboot"] == {
+        "tftp_root": str(shop.out / "tftp"),
+        "directories": ["1234abcd"],
+        "dnsmasq": str(shop.out / "dnsmasq.conf"),
+    }
+    assert any("--dhcp-range" in note for note in data["notes"])
+    assert "note" not in err
+
+
+@pytest.mark.usefixtures("stage")
+def test_a_switch_is_one_for_all(shop: Shop) -> None:
+    shop.run("pi", *options(shop, "--serial", "1234abcd"))
+    new = RELEASE.replace(".57", ".63")
+    root = shop.path / "new"
+    unpack(kernel_package(new, "6.12.63-1", "arm64"), root)
+    trees = root / f"usr/lib/linux-image-{new}/broadcom"
+    trees.mkdir(parents=True)
+    for name in TREES:
+        (trees / f"{name}.dtb").write_bytes(b"dtb")
+    shop.run("pi", "./new", *options(shop)[1:], "--serial", "1234abcd")
+    config = shop.out / "tftp/1234abcd/config.txt"
+    assert f"os_prefix={new}/" in config.read_text()
+    own = ("-o", str(shop.out), "--netboot")
+    shop.run("pi", "--switch", RELEASE, *own)
+    assert f"os_prefix={RELEASE}/" in config.read_text()
+    shop.run("pi", "--rollback", *own)
+    assert f"os_prefix={new}/" in config.read_text()
+
+
+@pytest.mark.usefixtures("stage")
 def test_what_is_missing_is_told(shop: Shop) -> None:
     (shop.path / "firmware/start4.elf").unlink()
     (shop.path / f"stage/usr/lib/linux-image-{RELEASE}/broadcom/bcm2711-rpi-cm4s.dtb").unlink()
