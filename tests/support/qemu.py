@@ -15,7 +15,7 @@ import re
 import subprocess
 import threading
 import time
-from typing import IO, TYPE_CHECKING, Final, NoReturn
+from typing import IO, TYPE_CHECKING, Final, NoReturn, Protocol
 
 import pytest
 
@@ -34,6 +34,14 @@ if TYPE_CHECKING:
 # Software emulation now and then dies in an interrupt before init has started: that
 # says nothing about an initramfs. Later panics count.
 _ATTEMPTS: Final = 3
+
+
+class Runs(Protocol):
+    """A machine, ready to be started."""
+
+    def argv(self) -> list[str]:
+        """Return the command that runs it."""
+        ...
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,7 +186,7 @@ class Guest:
 
 
 @contextlib.contextmanager
-def running(machine: Machine) -> Iterator[Guest]:
+def running(machine: Runs) -> Iterator[Guest]:
     """Start a machine and end it, whatever happens."""
     process = subprocess.Popen(
         machine.argv(),
@@ -193,9 +201,7 @@ def running(machine: Machine) -> Iterator[Guest]:
         guest.stop()
 
 
-def boot(
-    machine: Machine, *, limit: float = 120, talk: Callable[[Guest], None] | None = None
-) -> str:
+def boot(machine: Runs, *, limit: float = 120, talk: Callable[[Guest], None] | None = None) -> str:
     """Run a machine until it powers off, and return its console.
 
     ``talk`` may read and type meanwhile; it starts anew when the emulation has crashed
