@@ -9,6 +9,7 @@ from tests.support.kernels import unpacked
 from tests.support.tools import run, tool
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 # Debian 12's kmod and what it is linked with; it serves any newer kernel of amd64.
@@ -62,14 +63,19 @@ def squashfs_image(tree: Path, image: Path) -> Path:
     return image
 
 
+def add_files(path: Path, architecture: str, packages: Iterable[str], names: Iterable[str]) -> None:
+    """Copy files of Debian 12's packages into a root; libraries are named without a directory."""
+    folders = [unpacked("bookworm", architecture, package) for package in packages]
+    for name in names:
+        source = next(found for folder in folders if (found := _found(folder, name)))
+        target = path / (name.rpartition("/")[0] or "lib")
+        target.mkdir(exist_ok=True)
+        shutil.copy(source, target / name.rpartition("/")[2])
+
+
 def _add_kmod(path: Path, architecture: str) -> None:
-    packages = [unpacked("bookworm", architecture, name) for name in _KMOD_PACKAGES]
-    (path / "lib64").mkdir()
+    add_files(path, architecture, _KMOD_PACKAGES, _KMOD_FILES)
     (path / "kmod").mkdir()
-    for name in _KMOD_FILES:
-        source = next(found for package in packages if (found := _found(package, name)))
-        folder = name.rpartition("/")[0] or "lib"
-        shutil.copy(source, path / folder / name.rpartition("/")[2])
     for name in ("depmod", "insmod", "lsmod", "modinfo", "modprobe", "rmmod"):
         (path / "kmod" / name).symlink_to("../bin/kmod")
 
