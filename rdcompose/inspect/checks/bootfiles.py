@@ -14,7 +14,7 @@ from rdcompose.inspect.boots import wrong_kernel
 from rdcompose.inspect.findings import Check, Finding, contradiction, remark, some
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from rdcompose.boards.firmware_view import BootView
     from rdcompose.inspect.boots import BootFacts
@@ -45,7 +45,7 @@ def check_kernel(facts: BootFacts) -> Check:
 
     def reasons(view: BootView) -> Iterator[str]:
         if view.kernel is None:
-            yield f"there is no kernel: {' and '.join(view.kernel_asked)} was looked for"
+            yield f"there is no kernel: {_looked_for(view.kernel_asked)}"
             return
         kernel = facts.artifact(view.kernel)
         if kernel is None:
@@ -62,6 +62,10 @@ def check_kernel(facts: BootFacts) -> Check:
         for kernel in facts.kernels
     ]
     return Check(name="kernel", summary="; ".join(shown), findings=tuple(findings))
+
+
+def _looked_for(names: Sequence[str]) -> str:
+    return f"{' and '.join(names)} {'was' if len(names) == 1 else 'were'} looked for"
 
 
 def _elsewhere(facts: BootFacts) -> Iterator[Finding]:
@@ -154,8 +158,7 @@ def check_board_trees(facts: BootFacts) -> Check:
 def _wrong_tree(facts: BootFacts, view: BootView) -> Iterator[str]:
     if view.device_tree is None:
         if view.device_tree_asked:
-            looked = " and ".join(view.device_tree_asked)
-            yield f"there is no device tree: {looked} was looked for"
+            yield f"there is no device tree: {_looked_for(view.device_tree_asked)}"
         return
     found = facts.artifact(view.device_tree)
     if found is None:

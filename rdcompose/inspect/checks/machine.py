@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from rdcompose.inspect.artifact import Kind
 from rdcompose.inspect.findings import Check, Finding, contradiction, count, some
 from rdcompose.kernel.release import (
+    architecture_of_release,
     architectures_of_elf,
     architectures_of_image,
     machine_name,
@@ -31,11 +32,19 @@ def architectures(group: ArtifactSet) -> tuple[Architecture, ...]:
     """Return the architectures that the kernel can be of, or else the modules, or none."""
     for artifact in group.of(Kind.KERNEL):
         if artifact.image is not None:
-            return architectures_of_image(artifact.image)
+            return _by_flavour(architectures_of_image(artifact.image), artifact.image.release)
     programs = (program for _, held in group.holders for program in held.programs)
     known = [_machine(module.elf) for _, module in group.modules]
     known += [_machine(program.elf) for program in programs]
     return architectures_of_elf(*known[0]) if known else ()
+
+
+def _by_flavour(
+    possible: tuple[Architecture, ...], release: str | None
+) -> tuple[Architecture, ...]:
+    """Put first what the flavour tells: kernels of armhf and armel look the same."""
+    told = None if release is None else architecture_of_release(release)
+    return tuple(sorted(possible, key=lambda row: row is not told))
 
 
 def check_machine(group: ArtifactSet) -> Check:
