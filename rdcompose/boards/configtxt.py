@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 
 # What the firmware reads of a line; before 2022 it was 78.
 MAX_LINE: Final = 98
-# As the firmware, which follows no chain of includes without an end.
+# Neither firmware nor people have more; without an end no chain of includes is followed.
 _MAX_INCLUDES: Final = 8
+_MAX_INCLUDED: Final = 20_000
 
 _SECTION: Final = re.compile(r"\[(.*)\]")
 _SETTING: Final = re.compile(r"([^=\s\[#]+)=(.*)")
@@ -60,6 +61,7 @@ class Applies(enum.Enum):
 class Line:
     """A line: its number from 1, its text and its end as they stand in the file.
 
+    ``file`` is the name of the file if it is one that was included.
     ``section`` are the filters that hold for it, in the order of their headers; empty in
     ``[all]``. A setting and a command have ``key`` and ``value``.
     """
@@ -71,6 +73,12 @@ class Line:
     section: tuple[str, ...] = ()
     key: str = ""
     value: str = ""
+    file: str = ""
+
+    @property
+    def where(self) -> str:
+        """Where it stands, for messages: ``line 3``."""
+        return f"line {self.number} of {self.file}" if self.file else f"line {self.number}"
 
 
 def filter_type(name: str) -> str | None:
@@ -121,7 +129,7 @@ class ConfigTxt:
             self._insert(text, section, conditions)
         elif line.value != value:
             indent = line.text[: len(line.text) - len(line.text.lstrip())]
-            self._replace(line.number, [indent + text + line.end])
+            self._replace(line, indent + text + line.end)
 
     def remove(self, key: str, section: str = "all") -> None:
         """Take out every line that sets a key in a section."""
@@ -157,26 +165,31 @@ class ConfigTxt:
         ``read`` gives a file beside this one, or ``None``. As the first loaders read no
         includes, this is what the later ones see.
         """
-        return ConfigTxt("".join(_included(self, read, _MAX_INCLUDES)))
+        found: list[Line] = []
+        _include(self, read, (), found)
+        whole = ConfigTxt("".join(line.text + (line.end or "\n") for line in found))
+        whole._lines = [
+            dataclasses.replace(line, number=origin.number, file=origin.file)
+            for line, origin in zip(whole._lines, found, strict=True)
+        ]
+        return whole
 
     def _last(self, key: str, conditions: tuple[str, ...]) -> Line | None:
         found = [row for row in self._lines if row.key == key and row.section == conditions]
         return found[-1] if found else None
 
-    def _replace(self, number: int, new: list[str]) -> None:
-        texts = [row.text + row.end for row in self._lines]
-        texts[number - 1 : number] = new
-        self._lines = _parsed(texts)
+    def _replace(self, line: Line, new: str) -> None:
+        self._lines = _parsed([new if row is line else row.text + row.end for row in self._lines])
 
     def _insert(self, text: str, section: str, conditions: tuple[str, ...]) -> None:
         texts = [row.text + row.end for row in self._lines]
         end = next((row.end for row in self._lines if row.end), "\n")
         held = [
-            row
-            for row in self._lines
+            place
+            for place, row in enumerate(self._lines, 1)
             if row.section == conditions and row.kind not in {LineKind.BLANK, LineKind.COMMENT}
         ]
-        at = held[-1].number if held else len(texts)
+        at = held[-1] if held else len(texts)
         if not held and (conditions or (self._lines and self._lines[-1].section)):
             text = self._headers(section, end) + text
         if at and not texts[at - 1].endswith(("\r", "\n")):
@@ -246,11 +259,20 @@ def _applies(section: tuple[str, ...], filters: Collection[str]) -> Applies:
     return Applies.DEPENDS if depends else Applies.YES
 
 
-def _included(config: ConfigTxt, read: Callable[[str], bytes | None], depth: int) -> Iterator[str]:
+def _include(
+    config: ConfigTxt,
+    read: Callable[[str], bytes | None],
+    chain: tuple[str, ...],
+    found: list[Line],
+) -> None:
+    """Collect the lines of a file and of those that it includes, as they stand there."""
+    file = chain[-1] if chain else ""
     for line in config.lines:
-        data = read(line.value) if line.key == "include" and depth else None
+        data = None
+        follow = line.key == "include" and line.value not in chain
+        if follow and len(chain) < _MAX_INCLUDES and len(found) < _MAX_INCLUDED:
+            data = read(line.value)
         if data is None:
-            yield line.text + line.end
-            continue
-        yield from _included(ConfigTxt.parse(data), read, depth - 1)
-        yield "\n"
+            found.append(dataclasses.replace(line, file=file))
+        else:
+            _include(ConfigTxt.parse(data), read, (*chain, line.value), found)

@@ -28,10 +28,11 @@ _KERNEL_NAME: Final = re.compile(r"kernel(.*?)(?:\.img)?")
 class Ignored:
     """A line that the firmware passes over, and why.
 
-    ``depends``: not always, but where a monitor, a pin or the like does not say otherwise.
+    ``line`` is where it stands: ``line 3``. ``depends``: not always, but where a monitor, a pin or
+    the like does not say otherwise.
     """
 
-    line: int
+    line: str
     text: str
     reason: str
     depends: bool = False
@@ -297,7 +298,7 @@ def ignored_lines(config: ConfigTxt, filters: set[str]) -> tuple[Ignored, ...]:
         reason = _reason(line, how)
         if reason is not None:
             found.append(
-                Ignored(line.number, line.text.strip(), reason, depends=how is Applies.DEPENDS)
+                Ignored(line.where, line.text.strip(), reason, depends=how is Applies.DEPENDS)
             )
     return tuple(found)
 

@@ -76,6 +76,11 @@ class Model:
         """The widths that it can run, the firmware's default first."""
         return tuple(self.kernels)
 
+    @property
+    def reads_includes(self) -> bool:
+        """Whether what loads the kernel follows ``include`` lines; the EEPROM's loader does not."""
+        return bool(self.firmware)
+
     def device_trees(self, *, upstream: bool) -> tuple[str, ...]:
         """Return the names of the device trees of all its boards, of one family."""
         found: dict[str, None] = {}

@@ -143,7 +143,9 @@ def open_boot_folders(path: Path, stack: ExitStack) -> tuple[BootFolder, ...]:
 
 def _below(path: Path) -> tuple[BootFolder, ...]:
     """Return the boot folders of a directory, else of what ``pi --netboot`` put into it."""
-    places = (path, path / TREE, path / TREE / FOLDER)
+    places = [path, path / TREE, path / TREE / FOLDER]
+    if path.name == TREE:
+        places.insert(1, path / FOLDER)
     found = (
         tuple(_directories(place, network=place != path)) for place in places if place.is_dir()
     )
@@ -192,21 +194,24 @@ def _identity(tree: Tree) -> object:
 def _tree_of(directory: Path, without: Collection[str] = ()) -> Tree:
     """Return the files below a directory, wherever links lead; what is nowhere is left out."""
     tree = Tree()
-    _fill(tree, directory, "", _MAX_DEPTH, without)
+    _fill(tree, directory, "", (directory.resolve(),), without)
     return tree
 
 
-def _fill(tree: Tree, directory: Path, prefix: str, depth: int, without: Collection[str]) -> None:
+def _fill(
+    tree: Tree, directory: Path, prefix: str, chain: tuple[Path, ...], without: Collection[str]
+) -> None:
+    """Add what is in a directory; ``chain`` are those on the way to it, where links lead."""
     for entry in os.scandir(directory):
         if entry.name.startswith(".") or entry.name in without:
             continue
+        path = Path(entry.path)
         if entry.is_file():
-            content = file_content(Path(entry.path))
-            if content is not None:
+            if (content := file_content(path)) is not None:
                 tree.add(File(path=prefix + entry.name, content=content))
-        elif entry.is_dir() and depth:
+        elif entry.is_dir() and len(chain) <= _MAX_DEPTH and (real := path.resolve()) not in chain:
             tree.add(Directory(path=prefix + entry.name))
-            _fill(tree, Path(entry.path), f"{prefix}{entry.name}/", depth - 1, ())
+            _fill(tree, path, f"{prefix}{entry.name}/", (*chain, real), ())
 
 
 def _boots(directory: Path) -> bool:

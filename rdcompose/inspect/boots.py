@@ -72,7 +72,8 @@ class BootFacts:
         # The directory of a TFTP server is no file of this one's.
         data = folder.text(CONFIG)
         self.has_config = data is not None
-        self.config = ConfigTxt.parse(data or b"").expanded(folder.text)
+        self.own_config = ConfigTxt.parse(data or b"")
+        self.config = self.own_config.expanded(folder.text)
 
     def artifact(self, path: str) -> Artifact | None:
         """Return what a file of the folder is; ``None`` if it is not there."""
@@ -166,13 +167,14 @@ class BootFacts:
         return tuple(dict.fromkeys(found))
 
     def _boot(self, model: Model, variant: Variant) -> Boot:
+        config = self.config if model.reads_includes else self.own_config
+        found = view(config, model, self.folder.exists, variant=variant)
         names = {
             name
-            for line in self.config.lines
+            for line in config.lines
             if line.kind in {LineKind.SETTING, LineKind.COMMAND} and line.key in BOOT_KEYS
             for name in line.section
         }
-        found = view(self.config, model, self.folder.exists, variant=variant)
         # Others read the same sections, and that alone does not make them meant.
         others = model.variants[: model.variants.index(variant)]
         filters = {model.section, *(variant.filters - model.filters)}

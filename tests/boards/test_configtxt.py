@@ -151,5 +151,20 @@ def test_includes_are_put_in_their_place() -> None:
     files = {"more.txt": b"[pi4]\nkernel=x", "round.txt": b"include round.txt\n"}
     config = ConfigTxt("a=1\ninclude more.txt\nb=2\ninclude none.txt\n").expanded(files.get)
     assert config.to_bytes() == b"a=1\n[pi4]\nkernel=x\nb=2\ninclude none.txt\n"
+    assert [line.where for line in config.lines] == [
+        *("line 1", "line 1 of more.txt", "line 2 of more.txt", "line 3", "line 4"),
+    ]
     rounds = ConfigTxt("include round.txt\n").expanded(files.get)
     assert rounds.lines[0].text == "include round.txt"
+
+
+def test_a_file_that_includes_many_is_not_followed_without_end() -> None:
+    many = b"".join(b"include %d.txt\n" % number for number in range(1000))
+    config = ConfigTxt.parse(many).expanded(lambda _: many)
+    assert len(config.lines) < 100_000
+
+
+def test_what_was_expanded_can_be_changed() -> None:
+    config = ConfigTxt("include a.txt\nkernel=x\n").expanded({"a.txt": b"a=1\nb=1\n"}.get)
+    config.set("kernel", "y")
+    assert config.to_bytes() == b"a=1\nb=1\nkernel=y\n"

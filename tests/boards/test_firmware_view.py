@@ -119,7 +119,7 @@ def test_a_malformed_initramfs_line_does_not_undo_the_one_before() -> None:
     found = seen("initramfs a followkernel\ninitramfs b c d", "4", "a", "b")
     assert found.initramfs == ("a",)
     (line,) = found.ignored
-    assert (line.line, line.text) == (2, "initramfs b c d")
+    assert (line.line, line.text) == ("line 2", "initramfs b c d")
 
 
 def test_the_older_words_for_an_initramfs() -> None:
@@ -166,11 +166,11 @@ def test_lines_that_are_passed_over_are_told() -> None:
     )
     found = seen(config, "4")
     assert [(line.line, line.reason.partition(":")[0]) for line in found.ignored] == [
-        (1, "initramfs takes no '='"),
-        (2, "there may be no blank before '='"),
-        (3, "the blank behind '=' is part of the value"),
-        (4, "it is no setting"),
-        (6, "it counts only where [EDID=x] holds"),
+        ("line 1", "initramfs takes no '='"),
+        ("line 2", "there may be no blank before '='"),
+        ("line 3", "the blank behind '=' is part of the value"),
+        ("line 4", "it is no setting"),
+        ("line 6", "it counts only where [EDID=x] holds"),
     ]
 
 

@@ -8,7 +8,10 @@ import pytest
 from rdcompose.errors import SpecError
 from rdcompose.inspect.bootfolder import BootFolder, FolderKind, Volume
 from rdcompose.inspect.boots import BootFacts
+from rdcompose.inspect.collection import Collection
+from rdcompose.inspect.verify import verify
 from tests.support.artifacts import disk_bytes, tree_of
+from tests.support.images import gzipped, make_arm64
 from tests.support.modules import make_ko
 from tests.support.pifolders import (
     CONFIG_TXT,
@@ -20,6 +23,7 @@ from tests.support.pifolders import (
     facts,
     flat,
     folder,
+    initramfs,
     names,
     sound,
     with_config,
@@ -111,9 +115,12 @@ def test_a_release_that_is_asked_for() -> None:
 
 
 def test_files_that_config_txt_includes() -> None:
-    files = sound() | {"usercfg.txt": b"[pi5]\nkernel=x\n"}
+    files = sound() | {"usercfg.txt": b"[pi2]\nkernel=x\n[pi5]\nkernel=x\n"}
     files["config.txt"] += b"include usercfg.txt\n"
-    assert "5" in boards(files)
+    two, *others = facts(files).boots
+    assert (two.title, two.view.kernel_asked) == ("2 B", ("x",))
+    # Its loader, in the EEPROM, reads no includes.
+    assert "5" not in [boot.title for boot in others]
 
 
 def test_a_modules_disk_in_a_partition() -> None:
@@ -129,3 +136,48 @@ def test_a_modules_disk_in_a_partition() -> None:
     files = sound() | boot_set(OLD)
     other = BootFolder("i", FolderKind.IMAGE, Path("i"), tree_of(files), volumes=volumes)
     assert "partition 3" not in names(BootFacts(other).sets[0].artifacts)
+
+
+def test_a_card_of_raspberry_pi_os() -> None:
+    # Names, sections and settings of its images since Debian 12; contents are made up.
+    version = "6.12.47+rpt-rpi"
+    config = """\
+dtparam=audio=on
+camera_auto_detect=1
+auto_initramfs=1
+dtoverlay=vc4-kms-v3d
+arm_boost=1
+[cm4]
+otg_mode=1
+[cm5]
+dtoverlay=dwc2,dr_mode=host
+[all]
+"""
+    files = dict.fromkeys(FIRMWARE, b"firmware") | {
+        "config.txt": config.encode(),
+        "cmdline.txt": b"console=serial0,115200 root=PARTUUID=12345678-02 rootfstype=ext4\n",
+        "kernel.img": zimage(f"{version}-v6"),
+        "kernel7.img": zimage(f"{version}-v7"),
+        "kernel8.img": gzipped(make_arm64(f"{version}-v8")),
+        "kernel_2712.img": gzipped(make_arm64(f"{version}-2712")),
+        "overlays/README": b"",
+        "overlays/vc4-kms-v3d.dtbo": dtb("bcm2835"),
+        "bcm2708-rpi-zero-w.dtb": dtb("bcm2835"),
+        "bcm2708-rpi-b-plus.dtb": dtb("bcm2835"),
+        "bcm2709-rpi-2-b.dtb": dtb("bcm2836"),
+        "bcm2710-rpi-3-b.dtb": dtb("bcm2837"),
+        "bcm2711-rpi-4-b.dtb": dtb("bcm2711"),
+        "bcm2712-rpi-5-b.dtb": dtb("bcm2712"),
+    }
+    for name in ("", "7", "8", "_2712"):
+        files[f"initramfs{name}"] = initramfs(f"{version}-{name.strip('_') or 'v6'}")
+    loaded = {boot.title: (boot.view.kernel, *boot.view.initramfs) for boot in facts(files).boots}
+    assert loaded["Zero W"] == loaded["1 B+"] == ("kernel.img", "initramfs")
+    assert loaded["2 B"] == loaded["3 B"] == ("kernel7.img", "initramfs7")
+    assert loaded["4 B"] == ("kernel8.img", "initramfs8")
+    assert loaded["5"] == ("kernel_2712.img", "initramfs_2712")
+    assert "Compute Module 5" not in loaded
+    report = verify(Collection((), ()), [facts(files)])
+    [folder_report] = report.folders
+    assert folder_report.contradictions == ()
+    assert len(report.sets) == 4

@@ -36,6 +36,7 @@ def check_config_txt(facts: BootFacts) -> Check:
         return Check(name=CONFIG, summary="", findings=tuple(_without_config(facts)))
     findings = [*_ignored(facts), *_filters(facts), *_values(facts)]
     findings += told(facts, lambda view: _prefix(facts, view), contradiction)
+    findings += told(facts, lambda view: _includes(facts, view), remark)
     number = sum(line.kind in {LineKind.SETTING, LineKind.COMMAND} for line in facts.config.lines)
     return Check(
         name=CONFIG, summary=f"{count(number, 'setting')} that count", findings=tuple(findings)
@@ -50,17 +51,17 @@ def _without_config(facts: BootFacts) -> Iterator[Finding]:
 
 
 def _ignored(facts: BootFacts) -> Iterator[Finding]:
-    views = [boot.view for boot in facts.boots]
-    rows = {row for view in views for row in view.ignored}
+    rows = dict.fromkeys(row for boot in facts.boots for row in boot.view.ignored)
     # A line that no board of this folder reads is looked at, too.
     for model in MODELS.values():
-        rows |= {row for row in ignored_lines(facts.config, set(model.filters)) if not row.depends}
-    for row in sorted(rows, key=lambda row: row.line):
+        found = ignored_lines(facts.config, set(model.filters))
+        rows |= dict.fromkeys(row for row in found if not row.depends)
+    for row in rows:
         word = _WORD.match(row.text)
         vital = word is not None and word[0] in BOOT_KEYS
         make = contradiction if vital and not row.depends else remark
         if vital or not row.depends:
-            yield make(f"line {row.line} is passed over: {row.text!r}: {row.reason}")
+            yield make(f"{row.line} is passed over: {row.text!r}: {row.reason}")
 
 
 def _filters(facts: BootFacts) -> Iterator[Finding]:
@@ -71,7 +72,7 @@ def _filters(facts: BootFacts) -> Iterator[Finding]:
         held = _held(facts, line.value)
         make = contradiction if any(row.key in BOOT_KEYS for row in held) else remark
         yield make(
-            f"line {line.number}: [{line.value}] is no filter that is known, and nothing counts "
+            f"{line.where}: [{line.value}] is no filter that is known, and nothing counts "
             f"of the {count(len(held), 'line')} behind it"
         )
 
@@ -88,14 +89,21 @@ def _values(facts: BootFacts) -> Iterator[Finding]:
         make = contradiction if line.key in BOOT_KEYS else remark
         if len(line.text) > MAX_LINE:
             yield make(
-                f"line {line.number} has {len(line.text)} characters, of which the firmware reads "
+                f"{line.where} has {len(line.text)} characters, of which the firmware reads "
                 f"{MAX_LINE}: {line.key}"
             )
         if " #" in line.value:
             yield make(
-                f"line {line.number}: {line.text.strip()!r}: a comment stands on a line of its own,"
+                f"{line.where}: {line.text.strip()!r}: a comment stands on a line of its own,"
                 " and this one is part of the value"
             )
+
+
+def _includes(facts: BootFacts, view: BootView) -> Iterator[str]:
+    for line in facts.own_config.lines:
+        if line.key == "include" and not view.model.reads_includes:
+            text = line.text.strip()
+            yield f"{line.where} is passed over: {text!r}: this board reads no includes"
 
 
 def _prefix(facts: BootFacts, view: BootView) -> Iterator[str]:

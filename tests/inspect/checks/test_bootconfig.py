@@ -81,6 +81,14 @@ def test_a_line_that_depends_on_what_is_connected() -> None:
     assert "it counts only where [gpio4=1] holds" in message
 
 
+def test_an_included_file_is_named() -> None:
+    files = with_config(CONFIG_TXT + "include mine.txt\n[pi5]\nkernel=kernel8.img\n")
+    check = check_config_txt(facts(files | {"mine.txt": b"\ninitramfs=x\n"}))
+    message = contradictions(check)[0]
+    assert message.startswith("line 2 of mine.txt is passed over")
+    assert any("this board reads no includes" in text for text in remarks(check))
+
+
 def test_a_filter_that_is_none() -> None:
     [message] = config_faults(f"{CONFIG_TXT}[Pi4]\nkernel=kernel8.img\n")
     assert message == (
