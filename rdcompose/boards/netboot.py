@@ -169,7 +169,7 @@ def _lacking(folder: Tree, models: Sequence[Model]) -> Iterator[str]:
                     found[f"a {model.title} asks for {path}, which is not in the folder"] = None
     yield from found
     if without:
-        yield f"the kernel has no device tree for: {', '.join(without)}"
+        yield f"the folder has no device tree for: {', '.join(without)}"
 
 
 def _title(variant: Variant) -> str:

@@ -119,7 +119,7 @@ def test_boards_without_a_device_tree_are_told_of() -> None:
     del found[f"{RELEASE}/bcm2712-rpi-500.dtb"]
     del found[f"{RELEASE}/bcm2711-rpi-cm4s.dtb"]
     assert notes(tree(found), ALL) == (
-        "the kernel has no device tree for: Compute Module 4S, Raspberry Pi 500",
+        "the folder has no device tree for: Compute Module 4S, Raspberry Pi 500",
     )
 
 

@@ -119,7 +119,7 @@ def test_what_is_missing_is_told(shop: Shop) -> None:
     (shop.path / f"stage/usr/lib/linux-image-{RELEASE}/broadcom/bcm2711-rpi-cm4s.dtb").unlink()
     _, err = shop.run("pi", *options(shop, "--pi-firmware", "none"))
     assert "note: a Raspberry Pi 4 asks for start4.elf, which is not in the folder" in err
-    assert "note: the kernel has no device tree for: Compute Module 4S" in err
+    assert "note: the folder has no device tree for: Compute Module 4S" in err
 
 
 @pytest.mark.usefixtures("stage")
