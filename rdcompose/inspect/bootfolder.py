@@ -60,12 +60,14 @@ class Volume:
     """A partition of an image: what ``root=`` calls it, and what it holds.
 
     ``kinds`` are the types of file system as which it can be mounted, empty if that is not known.
+    ``missing`` is how many bytes of it are behind the end of the image.
     """
 
     number: int
     part_uuid: str
     kinds: tuple[str, ...]
     source: BinaryIO
+    missing: int = 0
 
 
 class BootFolder:
@@ -246,18 +248,22 @@ def _image(path: Path, stack: ExitStack) -> Iterator[BootFolder]:
             f"{path} has a GUID partition table, which is not read",
             hint="an SD card of a Raspberry Pi usually has a master boot record",
         )
+    end = source.seek(0, io.SEEK_END)
+    for row in table.partitions:
+        if row.offset >= end:
+            raise FormatError(f"{path} is cut: its partition {row.number} is behind its end")
     volumes = tuple(
         Volume(
             number=row.number,
             part_uuid=table.part_uuid(row.number),
-            kinds=tuple(kinds_of_image(_window(source, row.offset, row.size))),
+            kinds=_kinds(_window(source, row.offset, row.size)),
             source=_window(source, row.offset, row.size),
+            missing=max(row.offset + row.size - end, 0),
         )
         for row in table.partitions
     )
     for volume in volumes:
-        volume.source.seek(0)
-        if is_fat(volume.source.read(SECTOR)):
+        if volume.kinds == ("vfat",):
             yield from _volume(path, volume.source, f"{path}, partition {volume.number}", volumes)
 
 
@@ -270,6 +276,12 @@ def _volume(
             yield BootFolder(name, FolderKind.IMAGE, path, tree, volumes=volumes)
     except FormatError as error:
         raise FormatError(f"{name}: {error.message}") from error
+
+
+def _kinds(source: BinaryIO) -> tuple[str, ...]:
+    if is_fat(source.read(SECTOR)):
+        return ("vfat",)
+    return tuple(kinds_of_image(source))
 
 
 def _window(source: BinaryIO, start: int, size: int) -> BinaryIO:

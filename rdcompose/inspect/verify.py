@@ -16,7 +16,7 @@ from rdcompose.inspect.checks.bootfiles import (
     check_initramfs,
     check_kernel,
 )
-from rdcompose.inspect.checks.bootroot import check_root, check_stamp
+from rdcompose.inspect.checks.bootroot import check_partitions, check_root, check_stamp
 from rdcompose.inspect.checks.machine import architectures, check_machine
 from rdcompose.inspect.checks.modules import check_dependencies, check_vermagic
 from rdcompose.inspect.checks.programs import check_init, check_links, check_programs
@@ -115,6 +115,7 @@ _BOOT_CHECKS: Final = (
     check_board_trees,
     check_firmware,
     check_command_line,
+    check_partitions,
     check_root,
     check_stamp,
     check_tftp,

@@ -118,6 +118,6 @@ def test_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     }
     assert [check["name"] for check in folder["checks"]] == [
         *("config.txt", "kernel", "initramfs", "device tree", "firmware", "command line"),
-        *("root", "stamp", "TFTP"),
+        *("partitions", "root", "stamp", "TFTP"),
     ]
     assert data["sets"][0]["release"] == RELEASE

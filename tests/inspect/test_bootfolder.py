@@ -126,7 +126,7 @@ def test_an_image(tmp_path: Path, stack: ExitStack) -> None:
     assert read_all(content) == b"kernel"
     one, two = found.volumes
     assert (two.number, two.part_uuid, two.kinds[-1]) == (2, "12345678-02", "ext4")
-    assert one.kinds == ()
+    assert one.kinds == ("vfat",)
 
 
 def test_a_volume_by_itself(tmp_path: Path, stack: ExitStack) -> None:
@@ -155,6 +155,13 @@ def test_a_partition_table_that_is_not_read(tmp_path: Path, stack: ExitStack) ->
 
 def test_an_image_that_is_cut(tmp_path: Path, stack: ExitStack) -> None:
     path = tmp_path / "sd.img"
+    whole = sd_image(SMALL, (0x83, bytes(4096)))
+    path.write_bytes(whole[: (1 << 20) + 512])
+    with pytest.raises(FormatError, match=r"sd\.img is cut: its partition 2 is behind its end"):
+        opened(path, stack)
+    path.write_bytes(whole[:-512])
+    [found] = opened(path, stack)
+    assert [row.missing for row in found.volumes] == [0, 512]
     path.write_bytes(sd_image(SMALL)[: (1 << 20) + 512])
     with pytest.raises(FormatError, match=r"sd\.img, partition 1: "):
         opened(path, stack)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from rdcompose.boards.cmdlinetxt import CommandLine
 from rdcompose.boards.configtxt import MAX_LINE, LineKind, filter_type
-from rdcompose.boards.firmware_view import ignored_lines
+from rdcompose.boards.firmware_view import ignored_lines, number
 from rdcompose.boards.models import MODELS
 from rdcompose.boards.tftp_limits import LIMITS, limit_passed, size_problem
 from rdcompose.inspect.bootfolder import CONFIG, FolderKind
@@ -37,9 +37,10 @@ def check_config_txt(facts: BootFacts) -> Check:
     findings = [*_ignored(facts), *_filters(facts), *_values(facts)]
     findings += told(facts, lambda view: _prefix(facts, view), contradiction)
     findings += told(facts, lambda view: _includes(facts, view), remark)
-    number = sum(line.kind in {LineKind.SETTING, LineKind.COMMAND} for line in facts.config.lines)
+    findings += told(facts, lambda view: _widths(facts, view), remark)
+    settings = sum(line.kind in {LineKind.SETTING, LineKind.COMMAND} for line in facts.config.lines)
     return Check(
-        name=CONFIG, summary=f"{count(number, 'setting')} that count", findings=tuple(findings)
+        name=CONFIG, summary=f"{count(settings, 'setting')} that count", findings=tuple(findings)
     )
 
 
@@ -104,6 +105,19 @@ def _includes(facts: BootFacts, view: BootView) -> Iterator[str]:
         if line.key == "include" and not view.model.reads_includes:
             text = line.text.strip()
             yield f"{line.where} is passed over: {text!r}: this board reads no includes"
+
+
+def _widths(facts: BootFacts, view: BootView) -> Iterator[str]:
+    settings = facts.config.values(view.variant.filters)
+    if "arm_64bit" not in settings or "kernel" not in settings or len(view.model.bits) == 1:
+        return
+    name = settings["kernel"].value
+    wanted = 64 if number(settings["arm_64bit"].value) else 32
+    if view.bits != wanted:
+        yield (
+            f"arm_64bit={settings['arm_64bit'].value} does not count: kernel={name} makes it "
+            f"{view.bits} bits"
+        )
 
 
 def _prefix(facts: BootFacts, view: BootView) -> Iterator[str]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from rdcompose.boards.cmdlinetxt import CommandLine
     from rdcompose.inspect.artifact import Artifact
+    from rdcompose.inspect.bootfolder import Volume
     from rdcompose.inspect.boots import BootFacts
     from rdcompose.inspect.collection import ArtifactSet
 
@@ -72,6 +73,8 @@ def _needed(facts: BootFacts, kernel: str) -> dict[str, str]:
         root = line.get("root") or ""
         if root.startswith("/dev/nbd") or "nbdroot" in line:
             found["nbd"] = "the root is a network block device"
+        if (line.get("overlay") or "").startswith("tmpfs"):
+            found["overlay"] = "the root is to lie under an overlay"
         if root == "/dev/nfs" or "nfsroot" in line:
             found["nfs"] = "the root is on NFS"
     return found
@@ -84,10 +87,8 @@ def _types(facts: BootFacts, line: CommandLine) -> dict[str, str]:
         # Of several, one that is there is enough, and which one is not known.
         return {kinds[0]: f"rootfstype={named}"} if len(kinds) == 1 else {}
     root = line.get("root") or ""
-    place = _PARTITION.fullmatch(root)
     for volume in facts.folder.volumes:
-        mine = place is not None and int(place[1]) == volume.number
-        if mine or root.lower() == f"partuuid={volume.part_uuid}":
+        if _is_root(volume, root):
             # ext2, ext3 and ext4 have one driver.
             return {kind: f"partition {volume.number} is {kind}" for kind in volume.kinds[-1:]}
     return {}
@@ -110,6 +111,46 @@ def _judged(group: ArtifactSet, driver: str, why: str) -> Finding | None:
         f"{kernel} cannot mount its root: {why}, {driver} is not built in by {source}, and "
         f"{_nowhere(group)}"
     )
+
+
+def check_partitions(facts: BootFacts) -> Check:
+    """Look whether the partitions of an image are whole, and the root is one of them."""
+    volumes = facts.folder.volumes
+    if not volumes:
+        return Check(name="partitions", summary="there is no partition table", done=False)
+    findings = [
+        contradiction(
+            f"partition {row.number} is cut: the image lacks its last {row.missing} bytes"
+        )
+        for row in volumes
+        if row.missing
+    ]
+    roots = {
+        line.get("root") or ""
+        for boot in facts.boots
+        if (line := command_line(facts, boot.view)) is not None
+    }
+    findings += [
+        remark(f"root={root} is no partition of this image")
+        for root in sorted(roots)
+        if _names_partition(root) and not any(_is_root(row, root) for row in volumes)
+    ]
+    kinds = [
+        f"{row.number} {row.kinds[-1] if row.kinds else 'of no known kind'}" for row in volumes
+    ]
+    return Check(name="partitions", summary=", ".join(kinds), findings=tuple(findings))
+
+
+def _names_partition(root: str) -> bool:
+    return _PARTITION.fullmatch(root) is not None or root.lower().startswith("partuuid=")
+
+
+def _is_root(volume: Volume, root: str) -> bool:
+    """Whether ``root=`` means a partition of the first card."""
+    place = _PARTITION.fullmatch(root)
+    if place is not None:
+        return int(place[1]) == volume.number
+    return root.lower() == f"partuuid={volume.part_uuid}"
 
 
 def _built_in(group: ArtifactSet, driver: str) -> tuple[bool, str | None]:

@@ -81,6 +81,13 @@ def test_a_line_that_depends_on_what_is_connected() -> None:
     assert "it counts only where [gpio4=1] holds" in message
 
 
+def test_a_width_against_the_name_of_the_kernel() -> None:
+    text = CONFIG_TXT.replace("arm_64bit=1", "arm_64bit=0")
+    assert config_remarks(text) == []
+    [message] = config_remarks(text + "kernel=kernel8.img\n")
+    assert message.startswith("arm_64bit=0 does not count: kernel=kernel8.img makes it 64 bits")
+
+
 def test_an_included_file_is_named() -> None:
     files = with_config(CONFIG_TXT + "include mine.txt\n[pi5]\nkernel=kernel8.img\n")
     check = check_config_txt(facts(files | {"mine.txt": b"\ninitramfs=x\n"}))

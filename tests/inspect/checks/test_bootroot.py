@@ -9,7 +9,7 @@ import pytest
 
 from rdcompose.inspect.bootfolder import BootFolder, FolderKind, Volume
 from rdcompose.inspect.boots import BootFacts
-from rdcompose.inspect.checks.bootroot import check_root, check_stamp
+from rdcompose.inspect.checks.bootroot import check_partitions, check_root, check_stamp
 from tests.support.artifacts import contradictions, remarks, tree_of
 from tests.support.pifolders import (
     CONFIG_TXT,
@@ -80,6 +80,7 @@ def test_nothing_tells_what_is_built_in() -> None:
         (b"nbdroot=server/x ip=dhcp\n", "nbd"),
         (b"root=/dev/nfs nfsroot=server:/x\n", "nfs"),
         (b"root=/dev/mmcblk0p2 rootfstype=squashfs\n", "squashfs"),
+        (b"root=/dev/mmcblk0p2 overlay=tmpfs\n", "overlay"),
     ],
 )
 def test_other_roots(line: bytes, driver: str) -> None:
@@ -97,17 +98,41 @@ def test_nothing_to_judge(line: bytes) -> None:
     assert (done.done, done.findings) == (False, ())
 
 
+def image(where: str, *, missing: int = 0) -> BootFacts:
+    files = flat(cmdline__txt=f"root={where}\n".encode(), initramfs8=initramfs(ext4=False))
+    volumes = tuple(
+        Volume(
+            number=number,
+            part_uuid=f"12345678-0{number}",
+            kinds=kinds,
+            source=io.BytesIO(),
+            missing=missing,
+        )
+        for number, kinds in ((1, ()), (2, ("ext2", "ext3", "ext4")))
+    )
+    path = Path("sd.img")
+    return BootFacts(BootFolder("sd.img", FolderKind.IMAGE, path, tree_of(files), volumes=volumes))
+
+
 @pytest.mark.parametrize("where", ["/dev/mmcblk0p2", "PARTUUID=12345678-02"])
 def test_the_partition_of_an_image_tells(where: str) -> None:
-    files = flat(cmdline__txt=f"root={where}\n".encode(), initramfs8=initramfs(ext4=False))
-    volume = Volume(
-        number=2, part_uuid="12345678-02", kinds=("ext2", "ext3", "ext4"), source=io.BytesIO()
-    )
-    folder = BootFolder(
-        "sd.img", FolderKind.IMAGE, Path("sd.img"), tree_of(files), volumes=(volume,)
-    )
-    [message] = contradictions(check_root(BootFacts(folder)))
+    [message] = contradictions(check_root(image(where)))
     assert "partition 2 is ext4, ext4 is not built in" in message
+    assert check_partitions(image(where)).findings == ()
+    assert check_partitions(image(where)).summary == "1 of no known kind, 2 ext4"
+
+
+@pytest.mark.parametrize("where", ["/dev/mmcblk0p3", "PARTUUID=87654321-02"])
+def test_a_root_that_is_in_no_partition(where: str) -> None:
+    [message] = remarks(check_partitions(image(where)))
+    assert message == f"root={where} is no partition of this image"
+    assert check_partitions(image("/dev/sda2")).findings == ()
+
+
+def test_a_partition_that_is_cut() -> None:
+    [first, _] = contradictions(check_partitions(image("/dev/mmcblk0p2", missing=512)))
+    assert first == "partition 1 is cut: the image lacks its last 512 bytes"
+    assert check_partitions(facts(flat())).done is False
 
 
 def test_a_stamp_that_covers_all() -> None:
