@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Final
 
 from rdcompose.boards.cmdline import command_line
 from rdcompose.boards.models import models_for
-from rdcompose.errors import CapabilityError, UsageError
+from rdcompose.errors import CapabilityError, FormatError, UnsupportedError, UsageError
+from rdcompose.formats.image import ImageKind, read_image
+from rdcompose.formats.vmlinux import unpack_kernel
 from rdcompose.kernel.release import flavour_of_release
 from rdcompose.manifest import checksum_line, manifest, to_json
 from rdcompose.outputs import CHECKSUMS, initramfs_segments
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     from rdcompose.compose.plan import Plan
 
 CMDLINE: Final = "cmdline.txt"
+# How names of other files in a folder end.
+_RESERVED: Final = (".txt", ".json", ".dtb", CHECKSUMS)
 # It becomes a value in config.txt, of whose lines the firmware reads no more than 98 characters.
 _NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+~-]{0,63}")
 _README: Final = (
@@ -99,7 +103,7 @@ def make_set(plan: Plan, spec: SetSpec) -> BootSet:
     models, trees = _device_trees(plan, spec)
     upstream = has_upstream_names(trees, models)
     kernel = kernel_name(models, bits) if spec.kernel_name is None else spec.kernel_name
-    if _NAME.fullmatch(kernel) is None:
+    if _NAME.fullmatch(kernel) is None or kernel.endswith(_RESERVED):
         raise UsageError(f"--kernel-name {kernel!r} is no file name that the firmware takes")
     initramfs = initramfs_name(kernel)
     segments = initramfs_segments(plan)
@@ -107,7 +111,7 @@ def make_set(plan: Plan, spec: SetSpec) -> BootSet:
     if line is None:
         line = command_line(models, upstream=upstream, root=spec.root, words=spec.cmdline)
     files = {
-        kernel: plan.image.data,
+        kernel: _kernel(plan),
         initramfs: _initramfs(plan, segments.values()),
         CMDLINE: line.encode("ascii") + b"\n",
         f"config-{plan.release}": plan.config,
@@ -148,6 +152,22 @@ def initramfs_name(kernel: str) -> str:
     if stem.startswith("kernel"):
         return stem.replace("kernel", "initramfs", 1)
     return f"initramfs-{stem}"
+
+
+def _kernel(plan: Plan) -> bytes:
+    """Return the kernel as the firmware starts it: unpacked, but for gzip, which it knows."""
+    data = plan.image.data
+    image = read_image(data)
+    if image.kind is not ImageKind.EFI_ZBOOT and image.compression in {None, "gzip"}:
+        return data
+    try:
+        return unpack_kernel(data).data
+    except (FormatError, UnsupportedError) as error:
+        raise type(error)(
+            f"the firmware does not start the kernel {plan.release} as it is, and it cannot be "
+            f"unpacked: {error.message}",
+            hint=error.hint,
+        ) from error
 
 
 def _initramfs(plan: Plan, segments: Iterable[bytes]) -> bytes:

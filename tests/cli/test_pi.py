@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,8 @@ import pytest
 from rdcompose.cli.main import main
 from rdcompose.formats.cpio import segments
 from tests.support.bootsets import OS_CONFIG, OS_FILES
-from tests.support.pi_kernels import OTHER, RELEASE, TREES, put_inputs
+from tests.support.images import make_arm64, make_zboot
+from tests.support.pi_kernels import OTHER, RELEASE, TREES, arm64_kernel, put_inputs
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -280,7 +282,8 @@ def test_json(shop: Workshop) -> None:
         (("--board", "2,3"), "no kernel that is given runs on a Raspberry Pi 2"),
         (("--kernel-name", "a/b"), "--kernel-name 'a/b' is no file name"),
         (("--kernel-name", ""), "--kernel-name '' is no file name"),
-        (("--kernel-name", "cmdline.txt"), "another file has it"),
+        (("--kernel-name", "cmdline.txt"), "is no file name that the firmware takes"),
+        (("--kernel-name", f"config-{RELEASE}"), "another file has it"),
         (("--edit", "--flat"), "--edit goes without --flat"),
         (("--switch", "x"), "--switch makes nothing new, and a KERNEL is given"),
         (("--rollback",), "--rollback makes nothing new, and a KERNEL is given"),
@@ -329,3 +332,39 @@ def test_a_package_that_is_none(shop: Workshop) -> None:
     (shop.path / "broken.deb").write_bytes(b"no package")
     assert "broken.deb" in shop.fail(kernels=("kernel", "broken"))
     assert "cannot read the kernel package" in shop.fail(kernels=("kernel", "missing"))
+
+
+def test_a_kernel_that_only_efi_starts_is_unpacked(shop: Workshop) -> None:
+    plain = make_arm64(RELEASE)
+    (shop.path / "kernel.deb").write_bytes(arm64_kernel(image=make_zboot(gzip.compress(plain))))
+    shop.make()
+    assert shop.files()[f"{RELEASE}/kernel8.img"] == plain
+
+
+def test_a_packed_kernel_stays_as_the_firmware_knows_it(shop: Workshop) -> None:
+    packed = gzip.compress(make_arm64(RELEASE))
+    (shop.path / "kernel.deb").write_bytes(arm64_kernel(image=packed))
+    shop.make()
+    assert shop.files()[f"{RELEASE}/kernel8.img"] == packed
+
+
+def test_overlays_of_the_package(shop: Workshop) -> None:
+    trees = {"overlays/spi.dtbo": b"overlay", "broadcom/bcm2710-rpi-3-b.dtb": b"downstream"}
+    (shop.path / "kernel.deb").write_bytes(arm64_kernel(trees=trees))
+    shop.make("--board", "3")
+    names = {name.removeprefix(f"{RELEASE}/") for name in shop.files()}
+    assert {"overlays/spi.dtbo", "overlays/README", "bcm2710-rpi-3-b.dtb"} <= names
+    # One that only Raspberry Pi's own kernel has tells whose kernel it is.
+    assert "upstream_kernel" not in shop.text("config.txt")
+    assert "console=serial0,115200" in shop.text(f"{RELEASE}/cmdline.txt")
+
+
+def test_a_kernel_without_device_trees(shop: Workshop) -> None:
+    (shop.path / "kernel.deb").write_bytes(arm64_kernel(names=()))
+    err = shop.fail()
+    assert f"the package of the kernel {RELEASE} has no device tree for any Raspberry Pi" in err
+    (shop.path / "kernel.deb").write_bytes(arm64_kernel(names=("bcm2711-rpi-4-b",)))
+    err = shop.fail("--board", "3,4")
+    assert "has no device tree for a Raspberry Pi 3" in err
+    shop.make()
+    assert shop.manifest()["options"]["board"] == "4"

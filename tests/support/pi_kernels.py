@@ -13,7 +13,7 @@ from tests.support.packages import CONFIG, sample_files
 from tests.support.programs import APPLETS, make_busybox, make_e2fsck
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
 RELEASE: Final = "6.12.57+deb13-arm64"
@@ -32,20 +32,31 @@ _AARCH64: Final = 183
 
 
 def arm64_kernel(
-    release: str = RELEASE, *, modules: Iterable[str] = MODULES, config: str = "EXT4_FS=y"
+    release: str = RELEASE,
+    *,
+    modules: Iterable[str] = MODULES,
+    config: str = "EXT4_FS=y",
+    image: bytes | None = None,
+    names: Iterable[str] = TREES,
+    trees: Mapping[str, bytes] | None = None,
 ) -> bytes:
-    """Return the package of a kernel for the models that run 64 bits."""
+    """Return the package of a kernel for the models that run 64 bits.
+
+    ``image`` is another than a plain one, ``names`` are of the device trees, and ``trees`` more of
+    them by their paths.
+    """
     vermagic = f"{release} SMP preempt mod_unload modversions aarch64 "
     built = {
         f"kernel/{path}.ko": make_ko({"vermagic": vermagic}, machine=_AARCH64) for path in modules
     }
     text = CONFIG.replace("x86 6.1.99", f"arm64 {release.partition('+')[0]}")
-    trees = f"usr/lib/linux-image-{release}/broadcom"
+    directory = f"usr/lib/linux-image-{release}"
     files = {
         **sample_files(release, modules=built),
-        f"boot/vmlinuz-{release}": make_arm64(release),
+        f"boot/vmlinuz-{release}": make_arm64(release) if image is None else image,
         f"boot/config-{release}": f"{text}CONFIG_{config}\n".encode(),
-        **{f"{trees}/{name}.dtb": make_dtb({"model": name.encode() + b"\0"}) for name in TREES},
+        **{f"{directory}/broadcom/{name}.dtb": _tree(name) for name in names},
+        **{f"{directory}/{path}": data for path, data in (trees or {}).items()},
     }
     control = {
         "Package": f"linux-image-{release}",
@@ -55,6 +66,10 @@ def arm64_kernel(
         "Description": "a kernel",
     }
     return make_deb(files, control=control)
+
+
+def _tree(name: str) -> bytes:
+    return make_dtb({"model": name.encode() + b"\0"})
 
 
 def put_inputs(directory: Path) -> list[str]:
