@@ -179,7 +179,7 @@ def _initramfs(plan: Plan, segments: Iterable[bytes]) -> bytes:
 
 def _device_trees(plan: Plan, spec: SetSpec) -> tuple[tuple[Model, ...], dict[str, bytes]]:
     """Return the boards of a set, and their device trees and the overlays by name."""
-    models = _models(plan, spec)
+    models = models_of(plan.release, plan.architecture.name, spec.models)
     by_name = {path.rpartition("/")[2]: data for path, data in plan.device_trees.items()}
     found: dict[str, bytes] = {}
     booted = []
@@ -201,15 +201,20 @@ def _device_trees(plan: Plan, spec: SetSpec) -> tuple[tuple[Model, ...], dict[st
     return tuple(booted), found | _overlays(plan)
 
 
-def _models(plan: Plan, spec: SetSpec) -> tuple[Model, ...]:
-    architecture, release = plan.architecture.name, plan.release
+def models_of(
+    release: str, architecture: str, asked: Sequence[Model] | None = None
+) -> tuple[Model, ...]:
+    """Return the boards that a kernel runs on, of those asked for.
+
+    :raises UsageError: there are none.
+    """
     runs = models_for(architecture, flavour_of_release(release))
     if not runs:
         raise UsageError(
             f"the kernel {release} for {architecture} runs on no Raspberry Pi",
             hint="rpi of armel is for Zero and 1, armmp of armhf for 2 to 4, arm64 for Zero 2 to 5",
         )
-    found = tuple(model for model in runs if spec.models is None or model in spec.models)
+    found = tuple(model for model in runs if asked is None or model in asked)
     if not found:
         there = ", ".join(model.name for model in runs)
         raise UsageError(

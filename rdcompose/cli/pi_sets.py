@@ -14,6 +14,7 @@ from rdcompose.boards.bootset import (
     BootSet,
     SetSpec,
     make_set,
+    models_of,
 )
 from rdcompose.boards.cmdline import names_root
 from rdcompose.boards.edit import edited_line
@@ -153,6 +154,9 @@ def _read(
         # Without directories of this machine.
         options[PI_FIRMWARE] = sources[0].text
     composition = compose(own, lock, _DEFAULTS, sources=sources, device_trees=wanted, shown=shown)
+    for package in composition.kernels.packages:
+        # Before module lists are looked at, which are for such kernels.
+        models_of(package.release, package.architecture.name, _models(options))
     with progress("composing", shown=shown):
         plans = plan_with(composition, root)
     return _Kernel(lock, options, composition, plans)
@@ -171,6 +175,12 @@ def _options(arguments: argparse.Namespace, lock: Lock | None) -> dict[str, str]
         if value is not None:
             options[name] = " ".join(value) if isinstance(value, list) else value
     return options
+
+
+def _models(options: Mapping[str, str]) -> tuple[Model, ...] | None:
+    """Return the boards that are asked for, ``None`` where all count."""
+    names = options.get(BOARDS, "").split()
+    return find_models(names) if names else None
 
 
 def _asked_models(kernels: Sequence[_Kernel]) -> tuple[Model, ...]:
@@ -199,8 +209,7 @@ def _sets(
     kernel: _Kernel, firmware: PiFirmware | None, beside: Beside, present: Present | None
 ) -> list[BootSet]:
     options = _with_card(kernel.options, beside)
-    names = options.get(BOARDS, "").split()
-    models = find_models(names) if names else None
+    models = _models(options)
     root, words = options.get("root"), options.get("cmdline", "")
     inputs = [*(() if firmware is None else (firmware.input,)), *beside.inputs]
     line = None
