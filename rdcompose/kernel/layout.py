@@ -11,7 +11,8 @@ Sources of the layouts:
 - Raspberry Pi OS before Debian 12: the package ``raspberrypi-kernel`` with several kernels,
   ``boot/kernel.img``, ``kernel7.img``, ``kernel7l.img``, ``kernel8.img``, whose releases only they
   themselves tell.
-- Device trees: ``usr/lib/linux-image-R`` (Debian, Raspberry Pi OS, bindeb-pkg),
+- Device trees: ``usr/lib/linux-image-R`` (Debian, Raspberry Pi OS, bindeb-pkg), from Linux 7 on
+  ``dtb`` in the module directory (Debian; Fedora),
   ``lib/firmware/R/device-tree`` (Ubuntu), ``boot/dtbs/R`` (dtbs_install by default); of
   ``raspberrypi-kernel`` ``boot/*.dtb`` and ``boot/overlays``, for all kernels beside them.
 """
@@ -37,6 +38,7 @@ _DEVICE_TREES: Final = re.compile(
     r"(?:usr/lib/linux-image-|boot/dtbs/)([^/]+)"
     r"|(?:usr/)?lib/firmware/([^/]+)/device-tree(?=/|$)"
 )
+_DTB: Final = "dtb/"
 _BOARD_DEVICE_TREE: Final = re.compile(r"(?:firmware/)?([^/]+\.dtb|overlays/.+)")
 
 
@@ -85,6 +87,8 @@ def _in_modules(path: str, where: str, release: str, inner: str) -> Place | None
     if not release:
         return None
     part = _part(inner)
+    if part is Part.DEVICE_TREES:
+        return Place(part, release, inner.removeprefix(_DTB), where)
     if part is Part.IMAGE:
         where = f"the kernel file {path}"
     elif part is Part.CONFIG:
@@ -98,7 +102,7 @@ def _part(inner: str) -> Part:
     for names, part in _NAMES:
         if inner in names:
             return part
-    return Part.BESIDE
+    return Part.DEVICE_TREES if inner.startswith(_DTB) else Part.BESIDE
 
 
 _NAMES: Final = (

@@ -49,6 +49,8 @@ _DEVICE_TREES: Final = (
     "usr/lib/linux-image-{}",
     "lib/firmware/{}/device-tree",
     "usr/lib/firmware/{}/device-tree",
+    "usr/lib/modules/{}/dtb",
+    "lib/modules/{}/dtb",
     "boot/dtbs/{}",
     "dtbs/{}",
 )

@@ -59,6 +59,8 @@ PLACES = [
     f"usr/lib/linux-image-{RELEASE}",
     f"lib/firmware/{RELEASE}/device-tree",
     f"usr/lib/firmware/{RELEASE}/device-tree",
+    f"usr/lib/modules/{RELEASE}/dtb",
+    f"lib/modules/{RELEASE}/dtb",
     f"boot/dtbs/{RELEASE}",
 ]
 

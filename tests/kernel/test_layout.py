@@ -27,6 +27,8 @@ PLACES = {
     f"usr/lib/linux-image-{R}/overlays/x.dtbo": (Part.DEVICE_TREES, R, "overlays/x.dtbo"),
     f"lib/firmware/{R}/device-tree/x.dtb": (Part.DEVICE_TREES, R, "x.dtb"),
     f"boot/dtbs/{R}/broadcom/x.dtb": (Part.DEVICE_TREES, R, "broadcom/x.dtb"),
+    f"usr/lib/modules/{R}/dtb/broadcom/x.dtb": (Part.DEVICE_TREES, R, "broadcom/x.dtb"),
+    f"lib/modules/{R}/dtb": (Part.BESIDE, R, "dtb"),
     "boot/bcm2708-rpi-b.dtb": (Part.DEVICE_TREES, "", "bcm2708-rpi-b.dtb"),
     "boot/overlays/README": (Part.DEVICE_TREES, "", "overlays/README"),
     "boot/firmware/overlays/x.dtbo": (Part.DEVICE_TREES, "", "overlays/x.dtbo"),

@@ -77,8 +77,16 @@ LACKING: Final = {
     ARMHF: {"BCMGENET", "PCIE_BRCMSTB"},
     ARMEL: set[str](),
 }
-# Entries for the Pi 5, whose drivers Debian 13 does not have yet.
-FOR_LATER: Final = {"clk_rp1", "pinctrl_rp1", "rp1_pci", "sdhci_brcmstb"}
+# Entries for the Pi 5, whose drivers Debian 13 does not have, but Debian's Linux 7 has.
+FOR_LATER: Final = {
+    "clk_rp1",
+    "gpio_brcmstb",
+    "irq_bcm2712_mip",
+    "pinctrl_brcmstb_bcm2712",
+    "pinctrl_rp1",
+    "rp1_pci",
+    "sdhci_brcmstb",
+}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
