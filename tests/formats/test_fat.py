@@ -422,11 +422,30 @@ def test_directories_that_are_damaged() -> None:
     ):
         with pytest.raises(FormatError, match=message):
             read(patched(data, second + offset, value))
-    with pytest.raises(FormatError, match="'B' is larger than its FAT filesystem"):
+    with pytest.raises(FormatError, match="'B', and what comes before it, is larger than"):
         read(patched(data, root + 28, b"\xff\xff\xff\xff"))
     hidden = read(patched(data, root, b"\xe5"))
     assert "B" not in hidden
     assert "D/A" in hidden
+
+
+def test_files_that_share_their_clusters() -> None:
+    data, _ = written(named({"A": b"1" * (20 * MIB), "B": b"2"}), 34 * MIB)
+    _, root = fat32_places(data)
+    # B claims the clusters of A.
+    second = patched(data, root + 32 + 20, data[root + 20 : root + 32])
+    with pytest.raises(FormatError, match="'B', and what comes before it, is larger than"):
+        read(second)
+    assert "A" in read(data)
+
+
+def test_a_volume_says_that_it_is_larger_than_its_file() -> None:
+    out = io.BytesIO()
+    write_fat32(out, files(A=b"1"), size=1 << 30, mtime=0, volume_id=0)
+    data = out.getvalue()
+    _, root = fat32_places(data)
+    with pytest.raises(FormatError, match="is cut: it has no room for 'A'"):
+        read(patched(data, root + 28, struct.pack("<I", 100 * MIB)))
 
 
 def test_a_long_name_of_another_entry_does_not_count() -> None:
@@ -449,5 +468,5 @@ def test_too_long_directories(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("size", [511, 600, 20_000, 60_000])
 def test_a_cut_volume(size: int) -> None:
-    with pytest.raises(FormatError, match=r"is cut, or points to|no FAT filesystem"):
+    with pytest.raises(FormatError, match=r"is cut|no FAT filesystem"):
         read(OLD["fat12"][:size])

@@ -55,13 +55,13 @@ class FatImage:
         """Yield everything but the root, each directory before what is in it.
 
         Contents are read when they are asked for, and raise :class:`FormatError` where they are
-        damaged. No ``size`` is larger than the volume.
+        damaged. Together they are no larger than the volume, as FAT has no links.
 
         :raises FormatError: the volume is damaged, or a name hostile.
         """
         seen: set[int] = set()
         waiting = [("", self.geometry.root_cluster)]
-        names = listed = 0
+        names = listed = claimed = 0
         while waiting:
             path, cluster = waiting.pop()
             listing = self._directory(path, cluster)
@@ -74,7 +74,10 @@ class FatImage:
                     raise FormatError(f"the FAT filesystem has more than {MAX_NAMES} names")
                 where = _joined(path, name)
                 if not attributes & records.DIRECTORY:
-                    yield self._file(where, cluster, size)
+                    claimed += size
+                    self._check_room(where, claimed)
+                    content = functools.partial(self._content, where, cluster, size)
+                    yield File(path=where, content=Pieces(size, content))
                     continue
                 if cluster in seen:
                     raise FormatError(f"the directory {where!r} of the FAT filesystem is a circle")
@@ -107,12 +110,14 @@ class FatImage:
                 yield name or short_name(short, case), attributes, high | low, size
             long.clear()
 
-    def _file(self, path: str, cluster: int, size: int) -> File:
-        geometry = self.geometry
-        if size > geometry.clusters * geometry.cluster_size:
-            raise FormatError(f"the file {path!r} is larger than its FAT filesystem")
-        content = Pieces(size, functools.partial(self._content, path, cluster, size))
-        return File(path=path, content=content)
+    def _check_room(self, path: str, claimed: int) -> None:
+        """Check that there can be so much: circles of clusters could be read without end."""
+        if claimed > self.geometry.clusters * self.geometry.cluster_size:
+            raise FormatError(
+                f"{path!r}, and what comes before it, is larger than the FAT filesystem"
+            )
+        if claimed > self._end:
+            raise FormatError(f"the FAT filesystem is cut: it has no room for {path!r}")
 
     def _directory(self, path: str, cluster: int) -> bytes:
         geometry = self.geometry
