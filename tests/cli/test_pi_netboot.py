@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -172,6 +174,27 @@ def test_explain_log(shop: Shop) -> None:
     assert out.splitlines()[-1].startswith("Raspberry Pi 2 or 3 8b07bcc6 at 10.1.1.2: it has")
     out, _ = shop.run("pi", "--explain-log", str(log), "--json")
     assert json.loads(out)["boards"][0]["directory"] == "8b07bcc6"
+
+
+def test_explain_log_from_standard_input(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = io.TextIOWrapper(io.BytesIO(dnsmasq_log(PI3).encode() + b"\xff\n"))
+    monkeypatch.setattr(sys, "stdin", given)
+    out, _ = shop.run("pi", "--explain-log", "-")
+    assert "8b07bcc6/kernel8.img: sent: a kernel" in out
+
+
+def test_a_tree_needs_a_place(shop: Shop) -> None:
+    message = shop.error("pi", "./stage", "--netboot", "--image", "sd.img", status=2)
+    assert "it is not said where the tree goes" in message
+
+
+@pytest.mark.usefixtures("stage")
+def test_a_directory_that_dnsmasq_cannot_read(shop: Shop) -> None:
+    shop.out.mkdir(mode=0o700)
+    _, err = shop.run("pi", *options(shop))
+    assert f"note: {shop.out} keeps other users out" in err
+    _, err = shop.run("pi", *options(shop, "--tftp-root", "/srv/tftp"))
+    assert "keeps other users out" not in err
 
 
 def test_a_log_that_is_none(shop: Shop) -> None:
