@@ -17,7 +17,8 @@ CONFIG: Final = "config.txt"
 PREVIOUS: Final = "config.previous.txt"
 ALL: Final = "all"
 
-HEAD: Final = "# Made by rdcompose. What is set at the end, below [all], counts for every board.\n"
+HEAD: Final = "# Made by rdcompose, down to the last comment.\n"
+MARK: Final = "# What stands below this line is yours: it stays, and counts for every board.\n"
 
 
 class Placed(NamedTuple):
@@ -79,14 +80,20 @@ def settings(placed: Placed, models: Sequence[Model]) -> tuple[tuple[str, str], 
     return tuple(rows)
 
 
-def config_text(sets: Sequence[Placed], models: Sequence[Model]) -> bytes:
-    """Return a whole config.txt."""
+def config_text(sets: Sequence[Placed], models: Sequence[Model], own: bytes = b"") -> bytes:
+    """Return a whole config.txt; ``own`` are a user's lines, which stand at its end."""
     parts = [HEAD]
     for section in sections(sets, models):
         lines = "".join(f"{_line(key, value)}\n" for key, value in section.settings)
         parts.append(f"\n[{section.name}]\n{lines}")
-    parts.append(f"\n[{ALL}]\nenable_uart=1\n")
-    return "".join(parts).encode("ascii")
+    parts.append(f"\n[{ALL}]\nenable_uart=1\n\n{MARK}")
+    return "".join(parts).encode("ascii") + own
+
+
+def own_lines(config: bytes) -> bytes | None:
+    """Return the lines of a user's own in a config.txt; ``None`` if it is not made here."""
+    head, mark, own = config.partition(MARK.encode("ascii"))
+    return own if mark and head.startswith(HEAD.encode("ascii")) else None
 
 
 def _line(key: str, value: str) -> str:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rdcompose.boards.bootconfig import assign
+from rdcompose.boards.bootconfig import assign, own_lines
 from rdcompose.boards.cmdline import ROOTS, checked_line, root_words
 from rdcompose.boards.cmdlinetxt import CommandLine
+from rdcompose.boards.configtxt import ConfigTxt
 from rdcompose.boards.firmware_view import view
+from rdcompose.boards.folder import new_config
 from rdcompose.boards.lead import lead
 from rdcompose.boards.switch import parsed_config
 from rdcompose.compose.inputs import Input, InputFile, file_input, read_file
@@ -30,6 +32,23 @@ def edited_config(present: Present, placed: Sequence[Placed], models: Sequence[M
     :raises SpecError: it cannot be changed so.
     """
     config = parsed_config(present)
+    lead(config, assign(placed, models), present.exists)
+    return config.to_bytes()
+
+
+def renewed_config(
+    present: Present, placed: Sequence[Placed], models: Sequence[Model]
+) -> bytes | None:
+    """Return a new config.txt with the lines in the present one that are a user's own.
+
+    ``None``: there is none yet.
+
+    :raises UsageError: no kernel runs on a board.
+    :raises SpecError: one of these lines leads a board elsewhere.
+    """
+    if present.config is None:
+        return None
+    config = ConfigTxt.parse(new_config(placed, models, own_lines(present.config) or b""))
     lead(config, assign(placed, models), present.exists)
     return config.to_bytes()
 

@@ -51,8 +51,8 @@ def boot_folder(
     return tree
 
 
-def new_config(placed: Sequence[Placed], models: Sequence[Model]) -> bytes:
-    """Return a config.txt that leads boards to sets.
+def new_config(placed: Sequence[Placed], models: Sequence[Model], own: bytes = b"") -> bytes:
+    """Return a config.txt that leads boards to sets, with a user's own lines at its end.
 
     :raises UsageError: a board has none.
     """
@@ -63,7 +63,7 @@ def new_config(placed: Sequence[Placed], models: Sequence[Model]) -> bytes:
             f"no kernel that is given runs on a {without[0]}",
             hint="give one more KERNEL, or leave the board out of --board",
         )
-    return config_text(placed, models)
+    return config_text(placed, models, own)
 
 
 def place_sets(

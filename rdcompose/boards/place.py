@@ -11,7 +11,7 @@ import dataclasses
 import re
 from typing import TYPE_CHECKING, Final
 
-from rdcompose.boards.bootconfig import CONFIG, HEAD, PREVIOUS
+from rdcompose.boards.bootconfig import CONFIG, PREVIOUS, own_lines
 from rdcompose.boards.configtxt import ConfigTxt
 from rdcompose.boards.firmware_view import view
 from rdcompose.boards.models import MODELS
@@ -56,7 +56,7 @@ def check_own(present: Present) -> None:
 
     :raises UsageError: it would.
     """
-    if present.config is not None and not present.config.startswith(HEAD.encode("ascii")):
+    if present.config is not None and own_lines(present.config) is None:
         raise UsageError(
             f"{present.directory} has a {CONFIG} that rdcompose did not make",
             hint="--edit changes only what must change in it",

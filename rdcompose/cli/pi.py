@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from rdcompose.boards.configtxt import ConfigTxt
-from rdcompose.boards.edit import edited_config
+from rdcompose.boards.edit import edited_config, renewed_config
 from rdcompose.boards.folder import boot_folder, place_sets
 from rdcompose.boards.netboot import check_boards
 from rdcompose.boards.place import check_own, directories_for, put_config, write_folder
@@ -140,7 +140,8 @@ def _write(
     """Write the folder; returns where in it the sets are, and all of what was made."""
     directories = None if arguments.flat else directories_for(present, composed.sets)
     placed = place_sets(composed.sets, flat=arguments.flat, directories=directories)
-    config = edited_config(present, placed, composed.models) if arguments.edit else None
+    renew = edited_config if arguments.edit else renewed_config
+    config = renew(present, placed, composed.models)
     tree = _folder(arguments, composed, directories=directories, config=config)
     mtime = max(made.timestamp for made in composed.sets)
     write_folder(present, tree, mtime=mtime, remove_stale=arguments.remove_stale)

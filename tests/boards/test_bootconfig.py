@@ -1,6 +1,8 @@
 from __future__ import annotations
 
-from rdcompose.boards.bootconfig import Placed, assign, config_text
+import pytest
+
+from rdcompose.boards.bootconfig import Placed, assign, config_text, own_lines
 from rdcompose.boards.bootset import BootSet
 from rdcompose.boards.configtxt import ConfigTxt
 from rdcompose.boards.firmware_view import view
@@ -33,6 +35,8 @@ def test_one_set_is_led_to_under_all() -> None:
         "",
         "[all]",
         "enable_uart=1",
+        "",
+        "# What stands below this line is yours: it stays, and counts for every board.",
     ]
 
 
@@ -83,3 +87,11 @@ def test_a_device_tree_that_is_asked_for() -> None:
     made = make_bootset(device_tree="own.dtb")
     assert b"device_tree=own.dtb\n" in config_text([Placed(made, "")], made.models)
     assert b"os_prefix" not in config_text([Placed(made, "")], made.models)
+
+
+@pytest.mark.parametrize("own", [b"", b"dtparam=i2c=on\n", b"\xff no end"])
+def test_lines_of_a_user(own: bytes) -> None:
+    text = config_text(placed()[2:], find_models(["3"]), own)
+    assert own_lines(text) == own
+    assert own_lines(text.replace(b"Made by", b"made by")) is None
+    assert own_lines(text.replace(b"is yours", b"is mine")) is None

@@ -163,6 +163,19 @@ def test_a_new_kernel_a_rollback_and_what_is_stale(shop: Workshop) -> None:
     assert {path.name for path in shop.out.iterdir()} == names
 
 
+def test_lines_of_a_user_stay(shop: Workshop) -> None:
+    shop.make()
+    with (shop.out / "config.txt").open("a") as file:
+        file.write("dtparam=i2c_arm=on\n[pi4]\nmax_framebuffers=2\nkernel=kernel7l.img\n")
+    shop.make("--board", "3,4", kernels=("other",))
+    text = shop.text("config.txt")
+    assert text.endswith("dtparam=i2c_arm=on\n[pi4]\nmax_framebuffers=2\n")
+    assert f"os_prefix={OTHER}/\n" in text
+    assert RELEASE not in text
+    shop.make("--board", "3,4", kernels=("other",))
+    assert shop.text("config.txt") == text
+
+
 def test_flat(shop: Workshop) -> None:
     shop.make("--flat", "--kernel-name", "vmlinuz", "--device-tree", "bcm2837-rpi-3-b.dtb")
     names = shop.files().keys()
