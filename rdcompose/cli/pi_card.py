@@ -119,7 +119,7 @@ def open_card(
                 )
             )
             for plan in plans:
-                check_root(plan, root)
+                check_root(plan, root, packed=wanted == RootFormat.SQUASHFS.value)
         inputs = () if root is None else (root.input,)
         signature = signature_of(options.get("root", ""))
         if signature is None:

@@ -15,7 +15,7 @@ from rdcompose.formats.mbr import Mbr, read_mbr
 from rdcompose.formats.squashfs.reader import SquashfsImage
 from rdcompose.formats.window import Window
 from rdcompose.tree import File, read_all
-from tests.support.pi_kernels import OTHER, RELEASE, put_inputs
+from tests.support.pi_kernels import OTHER, RELEASE, arm64_kernel, put_inputs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -173,6 +173,15 @@ def test_a_root_that_the_kernel_cannot_mount(shop: Workshop) -> None:
     image.write_bytes(data)
     error = shop.fail(*SMALL, "--root-from", str(image))
     assert "cannot mount a root of btrfs: it lacks CONFIG_BTRFS_FS" in error
+
+
+def test_a_squashfs_that_the_kernel_cannot_unpack(shop: Workshop) -> None:
+    deb = arm64_kernel(config="EXT4_FS=y\n# CONFIG_SQUASHFS_ZSTD is not set")
+    (shop.path / "kernel.deb").write_bytes(deb)
+    given = (*SMALL, "--root-from", str(shop.path / "root"))
+    error = shop.fail(*given, "--root-format", "squashfs")
+    assert "cannot read a squashfs compressed with zstd: it lacks CONFIG_SQUASHFS_ZSTD" in error
+    shop.make(*given)
 
 
 def test_another_root_gives_another_signature(shop: Workshop) -> None:
