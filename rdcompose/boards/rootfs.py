@@ -24,6 +24,7 @@ from rdcompose.formats.ext4.writer import Ext4Writer
 from rdcompose.formats.filesystem import kinds_of_image
 from rdcompose.formats.mbr import SECTOR, PartitionType, is_mbr, read_mbr
 from rdcompose.formats.qcow2_reader import is_qcow2, open_qcow2
+from rdcompose.formats.squashfs.tables import Details
 from rdcompose.formats.squashfs.writer import write_squashfs
 from rdcompose.formats.window import Window
 
@@ -39,6 +40,8 @@ LABEL: Final = "rootfs"
 _PIECE: Final = 1 << 20
 _ALIGNED: Final = 4096
 _START: Final = 65536 + 4096
+# Access lists have no place in it.
+_SQUASHFS_XATTRS: Final = ("user.", "trusted.", "security.")
 _HINT: Final = "give an image of a filesystem, a directory, or a tar archive"
 
 
@@ -206,7 +209,8 @@ class _Maker:
 
     def _squashfs(self, files: Files, found: Input) -> RootFilesystem:
         out = self._temporary()
-        write_squashfs(out, _with_links(files), mtime=self._mtime, threads=self._threads)
+        tree, details = _with_links(files)
+        write_squashfs(out, tree, mtime=self._mtime, threads=self._threads, details=details)
         return self._image(out, found)
 
 
@@ -235,14 +239,21 @@ def _uuid(sha256: str) -> bytes:
     return bytes(data)
 
 
-def _with_links(files: Files) -> Tree:
+def _with_links(files: Files) -> tuple[Tree, Details]:
     """Return a tree in which hard links are files with the same content, stored once."""
     tree = files.tree
+    times = dict(files.times)
+    xattrs = {
+        path: [row for row in rows if row[0].startswith(_SQUASHFS_XATTRS)]
+        for path, rows in files.xattrs.items()
+    }
     for path, target in files.links.items():
         entry = tree.get(target)
         assert entry is not None
         tree.add(dataclasses.replace(entry, path=path))
-    return tree
+        times[path] = times.get(target, 0)
+        xattrs[path] = xattrs.get(target, [])
+    return tree, Details(root=files.root, times=times, xattrs=xattrs)
 
 
 def _filesystem_of(volume: BinaryIO) -> BinaryIO:

@@ -119,6 +119,22 @@ def test_archive_becomes_squashfs(tmp_path: Path) -> None:
     assert found == {path: text for path, text in EXPECTED.items() if path != "lost+found"}
 
 
+def test_squashfs_keeps_times_and_attributes(tmp_path: Path) -> None:
+    headers = {
+        "SCHILY.xattr.user.note": "kept",
+        "SCHILY.xattr.system.posix_acl_access": "has no place",
+    }
+    plain, noted = (
+        tar_bytes([member("a", b"x", mtime=5, pax_headers=rows), hardlink("b", "a")])
+        for rows in ({}, headers)
+    )
+    images = [
+        made(put(tmp_path / "root.tar", data), RootFormat.SQUASHFS)[1] for data in (plain, noted)
+    ]
+    # The table of attributes: none, and some.
+    assert [image[0x38:0x40] == bytes([255]) * 8 for image in images] == [True, False]
+
+
 def test_directory_becomes_ext4(tmp_path: Path) -> None:
     folder = tmp_path / "root"
     (folder / "etc").mkdir(parents=True)

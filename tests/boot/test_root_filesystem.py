@@ -1,4 +1,4 @@
-"""A root made of an archive: the kernel writes to it, and resize2fs grows it meanwhile."""
+"""Roots made of an archive: the kernel writes to an ext4 and grows it, and mounts a squashfs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from rdcompose.boards.rootfs import root_filesystem
+from rdcompose.boards.rootfs import RootFormat, root_filesystem
 from tests.support import rootfs
 from tests.support.qemu import boot, virtio_disk
 from tests.support.tools import run, tool
@@ -39,6 +39,9 @@ echo "read: $(cat /many/name-01234)"
 busybox stat -c 'owned: %u:%g %a %Y' /etc/owned
 busybox stat -c 'names: %h' /etc/again
 echo new > /many/new
+mount -t squashfs /dev/vdb /mnt
+echo "packed: $(cat /mnt/many/name-01234)"
+busybox stat -c 'packed: %u:%g %a %Y' /mnt/etc/owned
 busybox rm /many/name-00001
 /sbin/resize2fs /dev/vda
 busybox dd if=/dev/zero bs=1M count=60 2>/dev/null | busybox tr '\\0' x > /filled
@@ -63,6 +66,8 @@ def archive(tmp_path: Path) -> Path:
         mine = info.name in {"etc/owned", "etc/again"}
         info.uid, info.gid = (1000, 1001) if mine else (0, 0)
         info.mode, info.mtime = (0o640, 1_600_000_000) if mine else (info.mode, 0)
+        if mine:
+            info.pax_headers = {"SCHILY.xattr.user.note": "kept"}
         return info
 
     path = tmp_path / "root.tar"
@@ -72,24 +77,37 @@ def archive(tmp_path: Path) -> Path:
     return path
 
 
-def test_kernel_writes_to_it_and_grows_it(
-    composition: Compose, archive: Path, tmp_path: Path
-) -> None:
-    image = tmp_path / "root.img"
+def make(archive: Path, image: Path, wanted: RootFormat | None = None) -> Path:
     with (
-        root_filesystem(archive, None, mtime=0, scratch=tmp_path, threads=1) as root,
+        root_filesystem(archive, wanted, mtime=0, scratch=image.parent, threads=1) as root,
         image.open("w+b") as out,
     ):
         out.truncate(root.minimum)
         root.write(out, root.minimum)
-        assert root.minimum < FILLED
+    return image
+
+
+def test_kernel_writes_to_it_and_grows_it(
+    composition: Compose, archive: Path, tmp_path: Path
+) -> None:
+    image = make(archive, tmp_path / "root.img")
+    assert image.stat().st_size < FILLED
+    packed = make(archive, tmp_path / "root.squashfs", RootFormat.SQUASHFS)
+    with image.open("r+b") as out:
         # As on a larger card.
         out.truncate(SIZE)
     built = composition("bookworm", "cloud-amd64")
-    console = boot(built.machine("root=/dev/vda rw", virtio_disk(image, snapshot=False)))
+    disks = (
+        virtio_disk(image, snapshot=False),
+        virtio_disk(packed),
+        virtio_disk(built.disk, kind="qcow2"),
+    )
+    console = boot(built.machine("root=/dev/vda rw", *disks))
     assert "read: 1234\n" in console
     assert "owned: 1000:1001 640 1600000000\n" in console
     assert "names: 2\n" in console
+    assert "packed: 1234\n" in console
+    assert "packed: 1000:1001 640 1600000000\n" in console
     assert "The filesystem on /dev/vda is now 786432 (4k) blocks long." in console
     assert f"filled: {hashlib.md5(b'x' * FILLED).hexdigest()}" in console
     assert "kernel: no complaint\n" in console

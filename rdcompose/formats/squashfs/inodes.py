@@ -1,8 +1,8 @@
 """The inode records of all seven file types.
 
 Each type has a basic and an extended record. The extended one is used where it must be:
-a file of over 4 GiB, one that lies beyond 4 GiB or has holes, a directory with an index.
-Extended attributes and hard links are not supported: every inode has one name.
+a file of over 4 GiB, one that lies beyond 4 GiB or has holes, a directory with an index, and
+whatever has extended attributes. Hard links are not supported: every inode has one name.
 
 References:
 - squashfs-tools-ng, ``doc/format.adoc``, section "Inode Table"
@@ -30,7 +30,7 @@ NODE_TYPES: Final = {
     NodeKind.SOCKET: 7,
 }
 EXTENDED: Final = 7  # added to a type
-_NO_XATTR: Final = 0xFFFF_FFFF
+NO_XATTR: Final = 0xFFFF_FFFF
 NO_FRAGMENT: Final = 0xFFFF_FFFF
 _MAX_U16: Final = 0xFFFF
 _MAX_U32: Final = 0xFFFF_FFFF
@@ -56,17 +56,29 @@ SYMLINK_RECORD: Final = struct.Struct("<2I")
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Attributes:
-    """What all inodes have; owners are indexes into the id table."""
+    """What all inodes have; owners and ``xattrs`` are indexes into their tables."""
 
     mode: int
     uid: int
     gid: int
     mtime: int
     number: int
+    xattrs: int = NO_XATTR
+
+    @property
+    def plain(self) -> bool:
+        """Whether a basic record can tell all of it."""
+        return self.xattrs == NO_XATTR
 
     def pack(self, kind: int) -> bytes:
         """Return the start of an inode record."""
         return COMMON.pack(kind, self.mode, self.uid, self.gid, self.mtime, self.number)
+
+    def packed(self, kind: int, record: bytes) -> bytes:
+        """Return a record that becomes an extended one by what stands behind it."""
+        if self.plain:
+            return self.pack(kind) + record
+        return self.pack(kind + EXTENDED) + record + struct.pack("<I", self.xattrs)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,9 +99,10 @@ class FileData:
 
 def file_inode(attributes: Attributes, data: FileData) -> bytes:
     """Return the inode of a regular file."""
-    if max(data.start, data.size) > _MAX_U32 or data.holes:
+    if max(data.start, data.size) > _MAX_U32 or data.holes or not attributes.plain:
         head = attributes.pack(FILE + EXTENDED) + LONG_FILE_RECORD.pack(
-            data.start, data.size, data.holes, 1, data.fragment, data.offset, _NO_XATTR
+            *(data.start, data.size, data.holes, 1),
+            *(data.fragment, data.offset, attributes.xattrs),
         )
     else:
         head = attributes.pack(FILE) + FILE_RECORD.pack(
@@ -104,12 +117,13 @@ def directory_inode(
     """Return the inode of a directory; ``parent`` is an inode number."""
     links = 2 + subdirectories
     size = listing.size + LISTING_EXTRA
-    if size <= _MAX_U16 and not listing.index:
+    if size <= _MAX_U16 and not listing.index and attributes.plain:
         return attributes.pack(DIRECTORY) + DIRECTORY_RECORD.pack(
             listing.block, links, size, listing.offset, parent
         )
     head = LONG_DIRECTORY_RECORD.pack(
-        links, size, listing.block, parent, len(listing.index), listing.offset, _NO_XATTR
+        *(links, size, listing.block, parent),
+        *(len(listing.index), listing.offset, attributes.xattrs),
     )
     index = b"".join(entry.pack() for entry in listing.index)
     return attributes.pack(DIRECTORY + EXTENDED) + head + index
@@ -117,7 +131,7 @@ def directory_inode(
 
 def symlink_inode(attributes: Attributes, target: bytes) -> bytes:
     """Return the inode of a symbolic link."""
-    return attributes.pack(SYMLINK) + SYMLINK_RECORD.pack(1, len(target)) + target
+    return attributes.packed(SYMLINK, SYMLINK_RECORD.pack(1, len(target)) + target)
 
 
 def node_inode(attributes: Attributes, kind: NodeKind, major: int, minor: int) -> bytes:
@@ -125,4 +139,4 @@ def node_inode(attributes: Attributes, kind: NodeKind, major: int, minor: int) -
     fields = [1]
     if kind in {NodeKind.BLOCK, NodeKind.CHARACTER}:
         fields.append((minor & 0xFF) | (major << 8) | ((minor & ~0xFF) << 12))
-    return attributes.pack(NODE_TYPES[kind]) + struct.pack(f"<{len(fields)}I", *fields)
+    return attributes.packed(NODE_TYPES[kind], struct.pack(f"<{len(fields)}I", *fields))

@@ -53,6 +53,7 @@ class Superblock:
     directory_table: int
     fragment_table: int
     export_table: int
+    xattr_table: int = NO_TABLE
 
     def pack(self) -> bytes:
         """Return the 96 bytes."""
@@ -70,7 +71,7 @@ class Superblock:
             self.root,
             self.bytes_used,
             self.id_table,
-            NO_TABLE,
+            self.xattr_table,
             self.inode_table,
             self.directory_table,
             self.fragment_table,

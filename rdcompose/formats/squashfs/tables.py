@@ -6,14 +6,16 @@ place of its listing. So the deepest directories are written first, and the root
 
 from __future__ import annotations
 
+import dataclasses
 import struct
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from rdcompose.formats.squashfs import inodes
 from rdcompose.formats.squashfs.directories import Child, write_listing
 from rdcompose.formats.squashfs.ids import IdTable
 from rdcompose.formats.squashfs.inodes import Attributes
 from rdcompose.formats.squashfs.metadata import MetadataWriter
+from rdcompose.formats.squashfs.xattrs import XattrTable
 from rdcompose.tree import Directory, File, Node, Symlink, encode_name
 
 if TYPE_CHECKING:
@@ -25,14 +27,32 @@ if TYPE_CHECKING:
     from rdcompose.formats.squashfs.layout import Folder, Member
     from rdcompose.tree import Entry
 
-ROOT: Directory = Directory(path="", mode=0o755)
+MAX_TIME: Final = 0xFFFF_FFFF
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Details:
+    """What a tree does not tell; keys are paths, that of the root is empty.
+
+    ``root`` is the root directory itself. ``times``, in seconds since 1970, are those of entries
+    that do not have the time of the image. ``xattrs`` are as listxattr(2) and getxattr(2)
+    give them.
+    """
+
+    root: Directory = dataclasses.field(default_factory=lambda: Directory(path=""))
+    times: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    xattrs: Mapping[str, Sequence[tuple[str, bytes]]] = dataclasses.field(default_factory=dict)
 
 
 class TreeTables:
     """Writes the tables of a tree whose contents are stored already."""
 
-    def __init__(self, compress: Compress, data: Mapping[str, FileData], *, mtime: int) -> None:
+    def __init__(
+        self, compress: Compress, data: Mapping[str, FileData], details: Details, *, mtime: int
+    ) -> None:
         self.ids = IdTable()
+        self.xattrs = XattrTable(compress)
+        self._details = details
         self._data = data
         self._mtime = mtime
         self._inodes = MetadataWriter(compress)
@@ -46,7 +66,7 @@ class TreeTables:
         for folder in reversed(folders):
             children = [self._child(member) for member in folder.members]
             self._open[folder.path] = folder, write_listing(self._listings, children)
-        self._write_inode(ROOT, folders[0].number)
+        self._write_inode(self._details.root, folders[0].number)
         return self._references[folders[0].number]
 
     def finish(self) -> tuple[bytes, bytes]:
@@ -76,8 +96,9 @@ class TreeTables:
             mode=entry.mode,
             uid=self.ids.index(entry.uid),
             gid=self.ids.index(entry.gid),
-            mtime=self._mtime,
+            mtime=min(max(self._details.times.get(entry.path, self._mtime), 0), MAX_TIME),
             number=number,
+            xattrs=self.xattrs.index(self._details.xattrs.get(entry.path, ())),
         )
         kind, record = self._record(entry, attributes)
         self._inodes.write(record)

@@ -10,13 +10,13 @@ What is chosen on purpose:
   file is an inode of its own, with a link count of 1.
 - There is an export table, 8 bytes an inode before compression: with it the kernel can
   make file handles, which overlayfs asks its lower layers for.
-- There are no extended attributes.
+- Extended attributes, owners and times of single files are there where they are asked for.
 - Blocks that are all zeros are holes and take no space.
 
 References:
 - squashfs-tools-ng, ``doc/format.adoc``
 - Linux, ``fs/squashfs/super.c``: the tables must follow each other in the order used here,
-  the last one, the id table's second level, ending exactly at ``bytes_used``.
+  the second level of the last one ending exactly at ``bytes_used``.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from rdcompose.formats.squashfs.superblock import (
     Flag,
     Superblock,
 )
-from rdcompose.formats.squashfs.tables import TreeTables
+from rdcompose.formats.squashfs.tables import MAX_TIME, Details, TreeTables
 from rdcompose.tree import File
 
 if TYPE_CHECKING:
@@ -54,8 +54,6 @@ if TYPE_CHECKING:
 DEFAULT_BLOCK_SIZE: Final = 512 * 1024
 # Block devices are read by the page: an image that ends within one cannot be mounted there.
 _PADDING: Final = 4096
-_MAX_TIME: Final = 0xFFFF_FFFF
-_FLAGS: Final = Flag.DUPLICATES | Flag.EXPORTABLE | Flag.NO_XATTRS
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,12 +85,14 @@ def write_squashfs(
     level: int | None = None,
     block_size: int = DEFAULT_BLOCK_SIZE,
     threads: int = 2,
+    details: Details | None = None,
 ) -> SquashfsResult:
     """Write an image of the tree to ``out``, from offset 0 on, and leave it open.
 
     The entries come in the order of :class:`~rdcompose.tree.Tree`. Everything is written in
     sequence, only the superblock at the end; the position is then the end of the image.
-    ``mtime`` is the time of the image and of everything in it. Contents are read from several
+    ``mtime`` is the time of the image and of everything in it, unless ``details`` say
+    otherwise. Contents are read from several
     threads, and once only, unless there is another of the same size; no more than a few
     blocks a thread are in memory.
 
@@ -113,7 +113,7 @@ def write_squashfs(
     data, places = _write_data(
         out, files, compress, start=start, block_size=block_size, threads=threads
     )
-    tables = TreeTables(compress, places, mtime=mtime)
+    tables = TreeTables(compress, places, details or Details(), mtime=mtime)
     root = tables.write(folders)
     packed = _pack_tables(data.position, tables, data.fragments, compress)
     size = -(-packed.end // _PADDING) * _PADDING
@@ -125,7 +125,7 @@ def write_squashfs(
         block_size=block_size,
         fragments=len(data.fragments),
         compressor=kind.number,
-        flags=_FLAGS | (Flag.COMPRESSOR_OPTIONS if options else Flag(0)),
+        flags=_flags(tables, options),
         ids=len(tables.ids),
         root=root,
         bytes_used=packed.end,
@@ -134,6 +134,7 @@ def write_squashfs(
         directory_table=packed.directories,
         fragment_table=packed.fragments,
         export_table=packed.exports,
+        xattr_table=packed.xattrs,
     )
     out.seek(0)
     out.write(superblock.pack())
@@ -150,8 +151,15 @@ def write_squashfs(
     )
 
 
+def _flags(tables: TreeTables, options: bytes) -> Flag:
+    flags = Flag.DUPLICATES | Flag.EXPORTABLE
+    if not len(tables.xattrs):
+        flags |= Flag.NO_XATTRS
+    return flags | Flag.COMPRESSOR_OPTIONS if options else flags
+
+
 def _check_arguments(mtime: int, block_size: int, threads: int) -> None:
-    if not 0 <= mtime <= _MAX_TIME:
+    if not 0 <= mtime <= MAX_TIME:
         raise SpecError(f"squashfs cannot hold the time {mtime}: it has 32 bits")
     power = block_size.bit_count() == 1
     if not (power and MIN_BLOCK_SIZE <= block_size <= MAX_BLOCK_SIZE):
@@ -196,6 +204,7 @@ class _Packed:
     fragments: int
     exports: int
     ids: int
+    xattrs: int
 
 
 def _pack_tables(
@@ -209,11 +218,15 @@ def _pack_tables(
     export_part, export_start = lookup_table(tables.exports(), compress, position)
     position += len(export_part)
     id_part, id_start = lookup_table(tables.ids.records(), compress, position)
+    position += len(id_part)
+    xattr_part, xattr_start = tables.xattrs.pack(position)
+    parts = [inodes, listings, fragment_part, export_part, id_part, xattr_part]
     return _Packed(
-        data=b"".join([inodes, listings, fragment_part, export_part, id_part]),
-        end=position + len(id_part),
+        data=b"".join(parts),
+        end=position + len(xattr_part),
         directories=directory_start,
         fragments=fragment_start,
         exports=export_start,
         ids=id_start,
+        xattrs=xattr_start,
     )
