@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rdcompose.boards.netroot import check_initramfs, check_kernel
+from rdcompose.errors import UsageError
 
 if TYPE_CHECKING:
     import argparse
@@ -18,10 +19,18 @@ if TYPE_CHECKING:
 def features_with(
     arguments: argparse.Namespace, lock: Lock | None, root: NetworkRoot | None
 ) -> list[str] | None:
-    """Return the features of the init script that count: those asked for, and the root's."""
+    """Return the features of the init script that count: those asked for, and the root's.
+
+    :raises UsageError: the root is to be on a card, too.
+    """
     features: list[str] | None = arguments.feature
     if root is None:
         return features
+    if arguments.root_from is not None:
+        raise UsageError(
+            f"--root {root.text} and --root-from contradict each other",
+            hint="what is on a server needs no partition on the card",
+        )
     if not features and lock is not None:
         features = lock.options.get("features", "").split()
     return list(dict.fromkeys([*(features or ()), root.feature]))

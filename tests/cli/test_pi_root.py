@@ -85,6 +85,12 @@ def test_what_cannot_be(shop: Shop, root: str, message: str) -> None:
     assert not shop.out.exists()
 
 
+def test_not_on_a_card_as_well(shop: Shop) -> None:
+    status, said = shop.run("--root-from", str(shop.out.parent), "--image", str(shop.out))
+    assert status == 2
+    assert f"--root {ROOT} and --root-from contradict each other" in said
+
+
 def test_a_kernel_without_nbd(shop: Shop) -> None:
     shop.kernel.write_bytes(arm64_kernel())
     status, said = shop.run()
