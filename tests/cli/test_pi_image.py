@@ -233,6 +233,32 @@ def test_a_lock_gives_the_same_card(shop: Workshop) -> None:
     assert shop.image.read_bytes() == first
 
 
+def test_disks_that_do_not_become_one(shop: Workshop) -> None:
+    config = "EXT4_FS=y\n# CONFIG_SQUASHFS_ZSTD is not set"
+    (shop.path / "other.deb").write_bytes(arm64_kernel(OTHER, config=config))
+    error = shop.fail("--disk", "all", status=2, kernels=("kernel", "other"))
+    assert "do not read the same compression of a modules disk" in error
+    shop.make(*SMALL, "--disk", "all", "--disk-compress", "gzip", kernels=("kernel", "other"))
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("root-format", "--root-format: 'much' is none of ext4 and squashfs"),
+        ("boot-size", "--boot-size: 'much' is no size"),
+    ],
+)
+def test_a_lock_that_says_something_else(shop: Workshop, name: str, message: str) -> None:
+    given = (*SMALL, "--root-from", str(shop.path / "root"))
+    shop.make(*given)
+    manifest = json.loads(shop.text(f"{RELEASE}/manifest-{RELEASE}.json"))
+    manifest["options"][name] = "much"
+    lock = shop.path / "lock.json"
+    lock.write_text(json.dumps(manifest))
+    assert main(shop.arguments("--locked", str(lock), *given[2:])) == 2
+    assert message in shop.capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -370,6 +370,11 @@ def test_sizes_that_contradict_themselves(offset: int, value: bytes) -> None:
         read_boot_sector(data)
 
 
+def test_a_boot_sector_without_a_label() -> None:
+    geometry = read_boot_sector(patched(OLD["fat16"], 38, b"\0")[:512])
+    assert (geometry.label, geometry.volume_id) == ("", 0)
+
+
 def test_the_fat_that_counts() -> None:
     data, _ = written(files(a=b"1" * 9000))
     (fat_sectors,) = struct.unpack_from("<I", data, 36)

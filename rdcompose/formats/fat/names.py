@@ -50,19 +50,18 @@ def checksum(short: bytes) -> int:
 def check_name(name: str) -> None:
     """Refuse what FAT cannot hold, or what other systems would change.
 
-    :raises SpecError: a character cannot be there, it is too long, or ends in a dot or space.
+    :raises SpecError: a character cannot be there, or it ends in a dot or space.
     """
     wrong = next((c for c in name if c in _FORBIDDEN), None)
     if wrong is not None:
         raise SpecError(f"FAT cannot hold {wrong!r} in the name {name!r}")
     if name.endswith((".", " ")):
         raise SpecError(f"FAT cannot hold the name {name!r}: it ends in {name[-1]!r}")
+    # No name in a tree is longer than what FAT holds: 255 bytes of UTF-8 are no more in UTF-16.
     try:
-        length = len(name.encode("utf-16-le")) // 2
+        name.encode("utf-16-le")
     except UnicodeEncodeError:
         raise SpecError(f"FAT cannot hold the name {name!r}: it is no UTF-8") from None
-    if length > MAX_LONG:
-        raise SpecError(f"FAT cannot hold the name {name!r}: it is over {MAX_LONG} long")
 
 
 class ShortNames:
