@@ -133,7 +133,7 @@ def make_set(plan: Plan, spec: SetSpec) -> BootSet:
         kernel=kernel,
         initramfs=initramfs,
         upstream=upstream,
-        device_tree=spec.device_tree,
+        device_tree=None if spec.device_tree is None else tree_name(spec.device_tree),
         tree=_tree(files | _stamp(plan, files, sizes)),
         timestamp=plan.timestamp,
     )
@@ -144,6 +144,11 @@ def kernel_name(models: Sequence[Model], bits: int) -> str:
     wanted = [model.kernels.get(bits, ()) for model in models]
     names = [name for name in wanted[0] if all(name in others for others in wanted)]
     return (names or wanted[0])[0]
+
+
+def tree_name(path: str) -> str:
+    """Return what a device tree of a package is called in a set."""
+    return path.rpartition("/")[2]
 
 
 def initramfs_name(kernel: str) -> str:
@@ -180,7 +185,7 @@ def _initramfs(plan: Plan, segments: Iterable[bytes]) -> bytes:
 def _device_trees(plan: Plan, spec: SetSpec) -> tuple[tuple[Model, ...], dict[str, bytes]]:
     """Return the boards of a set, and their device trees and the overlays by name."""
     models = models_of(plan.release, plan.architecture.name, spec.models)
-    by_name = {path.rpartition("/")[2]: data for path, data in plan.device_trees.items()}
+    by_name = {tree_name(path): data for path, data in plan.device_trees.items()}
     found: dict[str, bytes] = {}
     booted = []
     for model in models:
@@ -193,11 +198,11 @@ def _device_trees(plan: Plan, spec: SetSpec) -> tuple[tuple[Model, ...], dict[st
             raise _no_tree(plan, f"for a {model.title}: {min(names)}")
     if not booted:
         raise _no_tree(plan, "for any Raspberry Pi")
-    named = spec.device_tree
-    if named is not None and "/" not in named:
-        if named not in by_name:
-            raise _no_tree(plan, named)
-        found[named] = by_name[named]
+    if spec.device_tree is not None:
+        if spec.device_tree not in {*plan.device_trees, *by_name}:
+            raise _no_tree(plan, repr(spec.device_tree))
+        name = tree_name(spec.device_tree)
+        found[name] = by_name[name]
     return tuple(booted), found | _overlays(plan)
 
 

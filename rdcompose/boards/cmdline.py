@@ -87,7 +87,7 @@ def names_root(words: str) -> bool:
 def root_words(root: str, own: str = "") -> list[str]:
     """Return what the kernel command line has to say of a root beside a user's own words.
 
-    :raises SpecError: it is on a server, and wrong.
+    :raises SpecError: it is none.
     """
     if root == NO_ROOT:
         # Without the word, init waits for a disk.
@@ -95,6 +95,11 @@ def root_words(root: str, own: str = "") -> list[str]:
     server = network_root(root, own)
     if server is not None:
         return [*server.words]
+    if root.split() != [root]:
+        raise SpecError(
+            f"--root {root!r} is no root",
+            hint="/dev/mmcblk0p2, PARTUUID=…, LABEL=…, nbd:SERVER/NAME, nfs:SERVER:/PATH or none",
+        )
     return [f"root={root}", "rootwait"]
 
 

@@ -18,6 +18,7 @@ from rdcompose.boards.bootset import (
     has_upstream_names,
     initramfs_name,
     kernel_name,
+    tree_name,
 )
 from rdcompose.boards.configtxt import ConfigTxt
 from rdcompose.boards.models import find_models
@@ -136,7 +137,7 @@ def _parsed(data: dict[str, Any]) -> SetFacts | None:
         kernel=str(kernel),
         initramfs=initramfs_name(kernel),
         upstream=has_upstream_names({str(row["name"]) for row in data["outputs"]}, models),
-        device_tree=options.get(DEVICE_TREE),
+        device_tree=None if DEVICE_TREE not in options else tree_name(options[DEVICE_TREE]),
     )
 
 

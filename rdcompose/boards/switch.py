@@ -45,6 +45,14 @@ def switched(present: Present, placed: Placed) -> bytes:
     models = placed.set.models
     same = [model for model in models if now(model) == placed.set.architecture]
     lead(config, {model.name: placed for model in same or models}, present.exists)
+    boots = booting(present, config)
+    for model in same or models:
+        if boots.get(model.name) != placed.prefix + placed.set.kernel:
+            raise SpecError(
+                f"{present.directory / placed.prefix} does not start on a {model.title}: its "
+                "kernel or device tree is missing",
+                hint="rdcompose verify tells what is wrong with a folder",
+            )
     return config.to_bytes()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,6 @@ from rdcompose.cli.netboot_options import add_netboot_options
 from rdcompose.cli.pi_card_options import add_card_options
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Callable
 
 
@@ -103,7 +103,8 @@ def _add_boot(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--device-tree",
         metavar="NAME",
-        help="the one device tree to load, on whatever board (default: the board's own)",
+        help="the one device tree of the package to load, on whatever board (default: the board's "
+        "own)",
     )
     group.add_argument(
         "--pi-firmware",
@@ -143,4 +144,7 @@ def _add_folder(parser: argparse.ArgumentParser) -> None:
 
 
 def _names(text: str) -> list[str]:
-    return [name for name in text.replace(",", " ").split() if name]
+    names = text.replace(",", " ").split()
+    if not names:
+        raise argparse.ArgumentTypeError(f"{text!r} names no board")
+    return names

@@ -15,6 +15,7 @@ from rdcompose.boards.bootset import (
     SetSpec,
     make_set,
     models_of,
+    tree_name,
 )
 from rdcompose.boards.cmdline import names_root
 from rdcompose.boards.edit import edited_line
@@ -140,7 +141,7 @@ def _read(
     options = {PI_FIRMWARE: usual} | _options(arguments, lock)
     names = {name for model in MODELS.values() for name in _tree_names(model)}
     if DEVICE_TREE in options:
-        names.add(options[DEVICE_TREE].rpartition("/")[2])
+        names.add(tree_name(options[DEVICE_TREE]))
 
     def wanted(path: str) -> bool:
         return path.startswith(OVERLAYS) or path.rpartition("/")[2] in names
@@ -179,8 +180,7 @@ def _options(arguments: argparse.Namespace, lock: Lock | None) -> dict[str, str]
 
 def _models(options: Mapping[str, str]) -> tuple[Model, ...] | None:
     """Return the boards that are asked for, ``None`` where all count."""
-    names = options.get(BOARDS, "").split()
-    return find_models(names) if names else None
+    return find_models(options[BOARDS].split()) if BOARDS in options else None
 
 
 def _asked_models(kernels: Sequence[_Kernel]) -> tuple[Model, ...]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -226,6 +227,16 @@ def test_what_cannot_be_rolled_back(tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / ARM64)
     with pytest.raises(SpecError, match=r"config\.previous\.txt leads to no kernel"):
         rolled_back(read_present(tmp_path))
+
+
+def test_a_damaged_set_is_not_switched_to(tmp_path: Path) -> None:
+    put(tmp_path, make_bootset())
+    put(tmp_path, make_bootset(NEWER))
+    for tree in (tmp_path / ARM64).glob("bcm2711*.dtb"):
+        tree.unlink()
+    present = read_present(tmp_path)
+    with pytest.raises(SpecError, match=rf"/{re.escape(ARM64)} does not start on a Raspberry Pi 4"):
+        switched(present, present.find(ARM64))
 
 
 def test_a_set_that_is_not_there(tmp_path: Path) -> None:

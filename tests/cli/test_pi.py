@@ -177,7 +177,8 @@ def test_lines_of_a_user_stay(shop: Workshop) -> None:
 
 
 def test_flat(shop: Workshop) -> None:
-    shop.make("--flat", "--kernel-name", "vmlinuz", "--device-tree", "bcm2837-rpi-3-b.dtb")
+    tree = ("--device-tree", "broadcom/bcm2837-rpi-3-b.dtb")
+    shop.make("--flat", "--kernel-name", "vmlinuz", *tree)
     names = shop.files().keys()
     assert {"config.txt", "vmlinuz", "initramfs-vmlinuz", "bcm2711-rpi-4-b.dtb"} <= names
     text = shop.text("config.txt")
@@ -311,13 +312,24 @@ def test_options_that_do_not_go(shop: Workshop, options: tuple[str, ...], messag
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--device-tree", "none.dtb"), "has no device tree none.dtb"),
+        (("--device-tree", "none.dtb"), "has no device tree 'none.dtb'"),
+        (("--device-tree", "../bcm2711-rpi-4-b.dtb"), "has no device tree '../bcm2711"),
+        (("--root", "a b"), "--root 'a b' is no root"),
+        (("--root", ""), "--root '' is no root"),
         (("--cmdline", "a\nb"), "has to be one line of printable ASCII"),
         (("--disk", "all"), "a boot folder has no place for a modules disk"),
     ],
 )
 def test_what_cannot_be_done(shop: Workshop, options: tuple[str, ...], message: str) -> None:
     assert message in shop.fail(*options, status=2 if options[0] == "--disk" else 1)
+
+
+@pytest.mark.parametrize("boards", ["", ","])
+def test_no_boards(shop: Workshop, boards: str) -> None:
+    with pytest.raises(SystemExit) as ended:
+        shop.make("--board", boards)
+    assert ended.value.code == 2
+    assert "names no board" in shop.capsys.readouterr().err
 
 
 def test_without_a_kernel_or_a_place(shop: Workshop, capsys: pytest.CaptureFixture[str]) -> None:
