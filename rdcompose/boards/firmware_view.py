@@ -286,7 +286,7 @@ def firmware_files(model: Model, settings: Mapping[str, Line]) -> tuple[str, ...
         kind = "x" if four else "_x"
     start = value("start_file") or f"start{four}{kind}.elf"
     fixup = value("fixup_file") or f"fixup{four}{kind}.dat"
-    return (*first, start, fixup)
+    return (*first, start.lstrip("/"), fixup.lstrip("/"))
 
 
 def ignored_lines(config: ConfigTxt, filters: set[str]) -> tuple[Ignored, ...]:
@@ -320,4 +320,6 @@ def _malformed(text: str) -> str:
         return "initramfs takes no '=': initramfs FILE followkernel"
     if re.match(r"[^=]*\S\s+=", text):
         return "there may be no blank before '='"
+    if text.startswith("["):
+        return "it is no filter, because something is behind it"
     return "it is no setting: key=value"

@@ -186,6 +186,8 @@ _ONE: Final = Model(
     architectures=_ARMEL,
     firmware=_START,
 )
+# Those of revision 1.2 have the chip of a Pi 3 and could start 64-bit kernels. They count as the
+# others, which read the same section and cannot.
 _TWO: Final = Model(
     name="2",
     title="Raspberry Pi 2",

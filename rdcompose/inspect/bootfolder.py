@@ -106,6 +106,10 @@ class BootFolder:
         """Return the file that the firmware finds at a path."""
         return self._files.get(self._key(os.path.normpath(path)))
 
+    def file(self, path: str) -> File:
+        """Return a file that is there."""
+        return self._files[self._key(os.path.normpath(path))]
+
     def exists(self, path: str) -> bool:
         """Whether the firmware finds a file at a path."""
         return self.find(path) is not None

@@ -75,13 +75,11 @@ class BootFacts:
         self.own_config = ConfigTxt.parse(data or b"")
         self.config = self.own_config.expanded(folder.text)
 
-    def artifact(self, path: str) -> Artifact | None:
-        """Return what a file of the folder is; ``None`` if it is not there."""
-        content = self.folder.content(path)
-        if content is None:
-            return None
+    def artifact(self, path: str) -> Artifact:
+        """Return what a file of the folder is; it is there, as the view of a board says."""
         if path not in self._artifacts:
             directory = path.rpartition("/")[0]
+            content = self.folder.file(path).content
             found = identify_content(content, self.folder.path, path)
             self._artifacts[path] = dataclasses.replace(
                 found, claimed=release_of_name(path), beside=_Beside(self.folder, directory)
@@ -139,7 +137,7 @@ class BootFacts:
         active = tuple(self.active.values())
         taken = {artifact.name for group in active for artifact in group.artifacts}
         rest = [self.artifact(path) for path in self.folder.files if self._may_boot(path, taken)]
-        parts = [row for row in rest if row is not None and row.kind is not Kind.UNKNOWN]
+        parts = [row for row in rest if row.kind is not Kind.UNKNOWN]
         every = (*active, *self._kept(parts))
         if self.release is None:
             return every
@@ -188,13 +186,12 @@ class BootFacts:
         own = found.firmware[-2:]
         if own and self.has_firmware and not any(self.has_file(name) for name in own):
             return False
-        kernel = self.artifact(found.kernel)
-        return kernel is None or wrong_kernel(found, kernel) is None
+        return wrong_kernel(found, self.artifact(found.kernel)) is None
 
     def _set(self, kernel: str) -> ArtifactSet:
         directory = kernel.rpartition("/")[0]
         loaded = self.loaded(kernel)
-        found = [row for row in map(self.artifact, loaded) if row is not None]
+        found = [self.artifact(path) for path in loaded]
         trees = {boot.view.device_tree for boot in self.loading(kernel)} - {None}
         places = {str(path).rpartition("/")[0] for path in trees}
         release = found[0].image.release if found[0].image is not None else None
@@ -202,10 +199,11 @@ class BootFacts:
             parent, _, name = path.rpartition("/")
             beside = parent in places and _DEVICE_TREE.fullmatch(name)
             record = parent == directory and _RECORDS.fullmatch(name)
-            if path not in loaded and (beside or record):
-                row = self.artifact(path)
-                if row is not None and (beside or _tells_of(row, release, loaded, directory)):
-                    found.append(row)
+            if path in loaded or not (beside or record):
+                continue
+            row = self.artifact(path)
+            if beside or _tells_of(row, release, loaded, directory):
+                found.append(row)
         return ArtifactSet(None, (*found, *self._disks(release)))
 
     def _disks(self, release: str | None) -> Iterator[Artifact]:
@@ -215,10 +213,7 @@ class BootFacts:
             if "squashfs" not in volume.kinds:
                 continue
             if name not in self._artifacts:
-                found = identify_volume(volume.source, self.folder.path, name)
-                if found is None:
-                    continue
-                self._artifacts[name] = found
+                self._artifacts[name] = identify_volume(volume.source, self.folder.path, name)
             disk = self._artifacts[name].disk
             if disk is not None and release in disk.contents.directories:
                 yield self._artifacts[name]

@@ -78,13 +78,11 @@ def identify_content(content: Content, path: Path, name: str) -> Artifact:
     return Artifact(path=path, name=name, kind=kind, size=content.size, **facts)
 
 
-def identify_volume(source: BinaryIO, path: Path, name: str) -> Artifact | None:
-    """Say what a partition is, if it is a modules disk or holds a filesystem that is known."""
-    found = _volume(source, "raw")
-    if found is None:
-        return None
+def identify_volume(source: BinaryIO, path: Path, name: str) -> Artifact:
+    """Say what a partition is: a modules disk, or another filesystem if it is a known one."""
+    kind, facts = _volume(source, "raw") or (Kind.FILESYSTEM, {})
     size = source.seek(0, io.SEEK_END)
-    return Artifact(path=path, name=name, kind=found[0], size=size, **found[1])
+    return Artifact(path=path, name=name, kind=kind, size=size, **facts)
 
 
 def _parts(source: BinaryIO, path: Path, name: str) -> tuple[Artifact, ...]:

@@ -191,7 +191,7 @@ def test_board_types_are_numbers_in_any_spelling() -> None:
         ("4", "start_x=1", ("start4x.elf", "fixup4x.dat")),
         ("4", "start_debug=1", ("start4db.elf", "fixup4db.dat")),
         ("4", "gpu_mem=16", ("start4cd.elf", "fixup4cd.dat")),
-        ("4", "start_file=a.elf\nfixup_file=b.dat", ("a.elf", "b.dat")),
+        ("4", "start_file=/a.elf\nfixup_file=b.dat", ("a.elf", "b.dat")),
         ("4", "start_x=what", ("start4.elf", "fixup4.dat")),
         ("5", "start_x=1", ()),
     ],

@@ -7,6 +7,7 @@ import pytest
 
 from rdcompose.errors import FormatError, SpecError, UnsupportedError
 from rdcompose.inspect.bootfolder import BootFolder, FolderKind, open_boot_folders
+from rdcompose.inspect.filecontent import file_content
 from rdcompose.tree import read_all
 from tests.support.artifacts import tree_of
 from tests.support.pifolders import fat, folder, sd_image, sound, write
@@ -175,3 +176,16 @@ def test_what_cannot_be_read(tmp_path: Path, stack: ExitStack) -> None:
 def test_names_of_fat_come_in_any_case() -> None:
     assert folder(sound(), FolderKind.IMAGE).exists("r/KERNEL8.IMG")
     assert not folder(sound()).exists("r/KERNEL8.IMG")
+
+
+def test_a_file_below_a_file_cannot_be_read(tmp_path: Path) -> None:
+    (tmp_path / "x").write_bytes(b"1")
+    assert file_content(tmp_path / "none") is None
+    with pytest.raises(SpecError, match=r"cannot read .*Not a directory"):
+        file_content(tmp_path / "x" / "y")
+    found = file_content(tmp_path / "x")
+    assert found is not None
+    assert list(found.chunks(1)) == [b"1"]
+    (tmp_path / "x").unlink()
+    with pytest.raises(SpecError, match=r"cannot read .*No such file"):
+        list(found.chunks(1))

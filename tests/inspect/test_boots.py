@@ -10,6 +10,7 @@ from rdcompose.inspect.bootfolder import BootFolder, FolderKind, Volume
 from rdcompose.inspect.boots import BootFacts
 from rdcompose.inspect.collection import Collection
 from rdcompose.inspect.verify import verify
+from rdcompose.tree import File, Pieces
 from tests.support.artifacts import disk_bytes, tree_of
 from tests.support.images import gzipped, make_arm64
 from tests.support.modules import make_ko
@@ -181,3 +182,29 @@ dtoverlay=dwc2,dr_mode=host
     [folder_report] = report.folders
     assert folder_report.contradictions == ()
     assert len(report.sets) == 4
+
+
+def test_a_partition_that_is_no_modules_disk() -> None:
+    disk = disk_bytes({"etc/fstab": b""}, container="raw")
+    volumes = tuple(
+        Volume(number=number, part_uuid="", kinds=("squashfs",), source=io.BytesIO(data))
+        for number, data in ((2, disk), (3, disk[:200]), (4, b""))
+    )
+    image = BootFolder("i", FolderKind.IMAGE, Path("i"), tree_of(sound()), volumes=volumes)
+    assert not any("partition" in name for name in names(BootFacts(image).sets[0].artifacts))
+
+
+def test_what_lies_deep_or_is_nothing_is_no_set() -> None:
+    files = sound() | {
+        "a/b/kernel8.img": b"",
+        "notes/README": b"x",
+        "d/config-6.1.0-7-x": b"CONFIG_A=y",
+    }
+    assert len(facts(files).sets) == 1
+
+
+def test_a_file_is_known_without_its_content_where_that_is_too_large() -> None:
+    known = facts(flat())
+    known.folder.tree.add(File(path="kernel8.img", content=Pieces(1 << 40, lambda: iter(()))))
+    whole = BootFacts(BootFolder("b", FolderKind.DIRECTORY, Path("b"), known.folder.tree))
+    assert whole.artifact("kernel8.img").problem == "it is larger than any kernel or initramfs"

@@ -45,7 +45,9 @@ def dtb(chip: str) -> bytes:
     return make_dtb({"model": b"A board\0", "compatible": f"raspberrypi,x\0brcm,{chip}\0".encode()})
 
 
-def initramfs(release: str = RELEASE, *, ext4: bool = True, machine: int = 183) -> bytes:
+def initramfs(
+    release: str = RELEASE, *, ext4: bool = True, builtin: str = "", machine: int = 183
+) -> bytes:
     """Return an initramfs, by default with the driver of its root."""
     vermagic = f"{release} SMP mod_unload modversions aarch64"
     modules = f"lib/modules/{release}"
@@ -54,6 +56,8 @@ def initramfs(release: str = RELEASE, *, ext4: bool = True, machine: int = 183) 
         "bin/sh": (0o755, make_program(machine=machine)),
         f"{modules}/modules.dep": f"{EXT4}:\n".encode() if ext4 else b"",
     }
+    if builtin:
+        files[f"{modules}/modules.builtin"] = f"{builtin}\n".encode()
     if ext4:
         files[f"{modules}/{EXT4}"] = make_ko({"vermagic": vermagic}, machine=machine)
     return initramfs_bytes(files)

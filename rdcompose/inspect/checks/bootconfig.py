@@ -59,7 +59,7 @@ def _ignored(facts: BootFacts) -> Iterator[Finding]:
         rows |= dict.fromkeys(row for row in found if not row.depends)
     for row in rows:
         word = _WORD.match(row.text)
-        vital = word is not None and word[0] in BOOT_KEYS
+        vital = row.text.startswith("[") or (word is not None and word[0] in BOOT_KEYS)
         make = contradiction if vital and not row.depends else remark
         if vital or not row.depends:
             yield make(f"{row.line} is passed over: {row.text!r}: {row.reason}")

@@ -48,8 +48,6 @@ def check_kernel(facts: BootFacts) -> Check:
             yield f"there is no kernel: {_looked_for(view.kernel_asked)}"
             return
         kernel = facts.artifact(view.kernel)
-        if kernel is None:
-            return
         if (wrong := wrong_kernel(view, kernel)) is not None:
             yield wrong
         elif kernel.image is not None and kernel.image.kind is ImageKind.EFI_ZBOOT:
@@ -76,10 +74,9 @@ def _elsewhere(facts: BootFacts) -> Iterator[Finding]:
         view = boot.view
         if boot.title in meant or view.kernel is None or view.device_tree is None:
             continue
-        kernel = facts.artifact(view.kernel)
-        if kernel is None or kernel.image is None or kernel.image.bits in {view.bits, None}:
-            continue
-        if kernel.image.bits in view.model.bits and (wrong := wrong_kernel(view, kernel)):
+        image = facts.artifact(view.kernel).image
+        if image is not None and image.bits != view.bits and image.bits in view.model.bits:
+            wrong = str(wrong_kernel(view, facts.artifact(view.kernel)))
             found.setdefault(wrong, []).append(boot.title)
     for wrong, who in found.items():
         yield remark(f"a Raspberry Pi {some_boards(who)} would not boot: {wrong}")
@@ -114,14 +111,14 @@ def _missing_initramfs(facts: BootFacts, view: BootView, *, wanted: bool) -> Ite
         path.rpartition("/")[0] == directory and path.rpartition("/")[2].startswith("init")
         for path in facts.folder.files
     )
-    if view.initramfs or has_some is not wanted:
+    if view.kernel is None or view.initramfs or has_some is not wanted:
         return
     if view.initramfs_missing:
         yield (
             f"auto_initramfs makes the firmware look for {view.initramfs_missing[0]}, "
             "which is not there"
         )
-    elif view.kernel is not None:
+    else:
         yield (
             f"auto_initramfs finds nothing for {view.kernel}: only the names that the firmware "
             "itself has for kernels lead to an initramfs"
@@ -130,10 +127,10 @@ def _missing_initramfs(facts: BootFacts, view: BootView, *, wanted: bool) -> Ite
 
 def _unaligned(facts: BootFacts, view: BootView) -> Iterator[str]:
     for name in view.initramfs[:-1]:
-        content = facts.folder.content(name)
-        if content is not None and content.size % _ALIGNMENT:
+        size = facts.folder.file(name).content.size
+        if size % _ALIGNMENT:
             yield (
-                f"{name} has {content.size} bytes, no multiple of {_ALIGNMENT}: what is joined to "
+                f"{name} has {size} bytes, no multiple of {_ALIGNMENT}: what is joined to "
                 "it cannot be unpacked"
             )
 
@@ -141,7 +138,7 @@ def _unaligned(facts: BootFacts, view: BootView) -> Iterator[str]:
 def _no_initramfs(facts: BootFacts, view: BootView) -> Iterator[str]:
     for name in view.initramfs:
         found = facts.artifact(name)
-        if found is not None and found.kind is not Kind.INITRAMFS:
+        if found.kind is not Kind.INITRAMFS:
             yield f"{name} is no initramfs: {found.problem or found.what}"
 
 
@@ -161,8 +158,6 @@ def _wrong_tree(facts: BootFacts, view: BootView) -> Iterator[str]:
             yield f"there is no device tree: {_looked_for(view.device_tree_asked)}"
         return
     found = facts.artifact(view.device_tree)
-    if found is None:
-        return
     if found.device_tree is None:
         yield f"{found.name} is no device tree: {found.problem or found.what}"
         return

@@ -37,6 +37,7 @@ def test_a_sound_folder() -> None:
         "initramfs",
         "kernel = kernel8.img",
         "os_prefix R/",
+        "[pi4] # mine",
     ],
 )
 def test_lines_that_are_passed_over(line: str) -> None:

@@ -13,6 +13,7 @@ from rdcompose.inspect.checks.bootroot import check_partitions, check_root, chec
 from tests.support.artifacts import contradictions, remarks, tree_of
 from tests.support.pifolders import (
     CONFIG_TXT,
+    EXT4,
     OLD,
     RELEASE,
     boot_set,
@@ -166,3 +167,18 @@ def test_a_kernel_that_was_replaced_under_an_old_stamp() -> None:
     found = facts(files)
     assert any(row.name == f"manifest-{OLD}.json" for row in found.sets[0].artifacts)
     assert any("it is of" in text for text in contradictions(check_stamp(found)))
+
+
+def test_the_list_of_what_is_built_in_tells_too() -> None:
+    files = flat(cmdline__txt=LINE, initramfs8=initramfs(ext4=False, builtin=EXT4))
+    del files[CONFIG]
+    assert check_root(facts(files)).findings == ()
+    files["initramfs8"] = initramfs(ext4=False, builtin="kernel/fs/xfs/xfs.ko")
+    [message] = contradictions(check_root(facts(files)))
+    assert "ext4 is not built in by initramfs8" in message
+
+
+def test_no_command_line_tells_no_root() -> None:
+    files = flat()
+    del files["cmdline.txt"]
+    assert check_root(facts(files)).done is False
