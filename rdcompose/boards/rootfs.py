@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final, cast
 from rdcompose.boards.root_directory import digest_of, directory_files
 from rdcompose.boards.root_tar import MAGIC, MAGIC_AT, tar_files
 from rdcompose.compose.inputs import LOCAL_DIRECTORY, Input
-from rdcompose.errors import FormatError, SpecError, UnsupportedError
+from rdcompose.errors import FormatError, OutputError, SpecError, UnsupportedError
 from rdcompose.formats.compression import decode, detect
 from rdcompose.formats.ext4.writer import Ext4Writer
 from rdcompose.formats.filesystem import kinds_of_image
@@ -134,6 +134,8 @@ class _Maker:
     def of_file(self, path: Path) -> RootFilesystem:
         """Return the root that a file holds."""
         try:
+            if not (path.is_file() or path.is_block_device() or not path.exists()):
+                raise SpecError(f"the root {path}: it cannot be read twice", hint=_HINT)
             source = self._stack.enter_context(path.open("rb"))
             sha256 = hashlib.file_digest(source, "sha256").hexdigest()
         except OSError as error:
@@ -143,10 +145,8 @@ class _Maker:
         )
         try:
             return self._of_stream(source, found)
-        except (FormatError, UnsupportedError) as error:
+        except (FormatError, SpecError, UnsupportedError) as error:
             raise type(error)(f"the root {path}: {error.message}", hint=error.hint) from error
-        except SpecError as error:
-            raise SpecError(f"the root {path} {error.message}", hint=error.hint) from error
 
     def _of_stream(self, source: BinaryIO, found: Input) -> RootFilesystem:
         start = _start(source)
@@ -162,28 +162,41 @@ class _Maker:
     def _unpacked(self, name: str, source: BinaryIO) -> BinaryIO:
         if name == "lz4":
             raise UnsupportedError("it is compressed with lz4", hint="unpack it first")
-        out = self._temporary()
         size = source.seek(0, io.SEEK_END)
-        for piece in decode(name, source, 0, size, threads=self._threads):
-            _put(out, piece)
-        out.truncate()
+        with self._scratch_file() as out:
+            for piece in decode(name, source, 0, size, threads=self._threads):
+                _put(out, piece)
+            out.truncate()
+            out.flush()
         return out
 
-    def _temporary(self) -> BinaryIO:
-        return cast(
-            "BinaryIO", self._stack.enter_context(tempfile.TemporaryFile(dir=self._scratch))
-        )
+    @contextlib.contextmanager
+    def _scratch_file(self) -> Iterator[BinaryIO]:
+        """Give a file to fill, which goes when the root is done with.
+
+        :raises OutputError: it cannot be written.
+        """
+        try:
+            file = tempfile.TemporaryFile(dir=self._scratch)  # noqa: SIM115 - the stack closes it
+            yield cast("BinaryIO", self._stack.enter_context(file))
+        except OSError as error:
+            if error.filename is not None and error.filename != str(self._scratch):
+                raise SpecError(f"cannot read {error.filename}: {error.strerror}") from error
+            raise OutputError(
+                f"cannot prepare the root in {self._scratch}: {error.strerror}",
+                hint="what is compressed, and a squashfs, takes room there while the image is made",
+            ) from error
 
     def _image(self, volume: BinaryIO, found: Input) -> RootFilesystem:
         """Return a filesystem that is there already."""
         kinds = kinds_of_image(volume)
         if not kinds:
-            raise SpecError("holds no filesystem that is known", hint=_HINT)
+            raise SpecError("it holds no filesystem that is known", hint=_HINT)
         # Of the three that are told apart by features only, the newest mounts all.
         kind = max(kinds)
         if self._wanted is not None and self._wanted.value != kind:
             raise SpecError(
-                f"is an image of {kind}, and is taken as it is",
+                f"it is an image of {kind}, and is taken as it is",
                 hint=f"leave --root-format out, or give a tar archive to make {self._wanted.value}",
             )
         size = volume.seek(0, io.SEEK_END)
@@ -208,9 +221,10 @@ class _Maker:
         )
 
     def _squashfs(self, files: Files, found: Input) -> RootFilesystem:
-        out = self._temporary()
         tree, details = _with_links(files)
-        write_squashfs(out, tree, mtime=self._mtime, threads=self._threads, details=details)
+        with self._scratch_file() as out:
+            write_squashfs(out, tree, mtime=self._mtime, threads=self._threads, details=details)
+            out.flush()
         return self._image(out, found)
 
 
@@ -264,13 +278,13 @@ def _filesystem_of(volume: BinaryIO) -> BinaryIO:
     table = read_mbr(start)
     if table.is_gpt:
         raise SpecError(
-            "is a disk with a GUID partition table, which is not read",
+            "it is a disk with a GUID partition table, which is not read",
             hint="give the partition with the root as an image of its own",
         )
     linux = [row for row in table.partitions if row.type == PartitionType.LINUX]
     if len(linux) != 1:
         raise SpecError(
-            f"is a disk with {len(linux)} Linux partitions",
+            f"it is a disk with {len(linux)} Linux partitions",
             hint="give the partition with the root as an image of its own",
         )
     end = volume.seek(0, io.SEEK_END)

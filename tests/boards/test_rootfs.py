@@ -5,14 +5,16 @@ import gzip
 import hashlib
 import io
 import lzma
+import os
 import struct
+import tempfile
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 import pytest
 import zstandard
 
 from rdcompose.boards.rootfs import RootFilesystem, RootFormat, root_filesystem
-from rdcompose.errors import FormatError, SpecError, UnsupportedError
+from rdcompose.errors import FormatError, OutputError, SpecError, UnsupportedError
 from rdcompose.formats.ext4.reader import Ext4Image
 from rdcompose.formats.mbr import Mbr, Partition
 from rdcompose.formats.qcow2 import Qcow2Writer
@@ -26,6 +28,8 @@ from tests.support.tars import TIME, directory, hardlink, member, tar_bytes
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from rdcompose.formats.ext4.contents import Files
 
 TAR = tar_bytes(
     [
@@ -219,7 +223,7 @@ def test_what_is_no_root(
     tmp_path: Path, content: bytes, error: type[Exception], message: str
 ) -> None:
     path = put(tmp_path / "the-root", content)
-    with pytest.raises(error, match=f"the root .*the-root:? .*{message}"):
+    with pytest.raises(error, match=f"the root .*the-root: .*{message}"):
         made(path)
 
 
@@ -227,6 +231,44 @@ def test_image_of_another_format(tmp_path: Path) -> None:
     path = put(tmp_path / "root.img", SQUASHFS)
     with pytest.raises(SpecError, match="is an image of squashfs, and is taken as it is"):
         made(path, RootFormat.EXT4)
+
+
+def test_a_pipe_is_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(SpecError, match=r"the root .*pipe: it cannot be read twice"):
+        made(tmp_path / "pipe")
+
+
+@pytest.mark.parametrize("wanted", [None, RootFormat.SQUASHFS])
+def test_no_room_to_prepare_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wanted: RootFormat | None
+) -> None:
+    def full(**_: object) -> BinaryIO:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", full)
+    path = put(tmp_path / "root.tar", TAR if wanted else gzip.compress(TAR))
+    with pytest.raises(
+        OutputError, match=r"cannot prepare the root in .*: No space left"
+    ) as caught:
+        made(path, wanted)
+    assert "takes room there" in str(caught.value.hint)
+
+
+def test_file_that_goes_before_it_is_packed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "root"
+    folder.mkdir()
+    (folder / "file").write_bytes(b"content")
+
+    def then_remove(files: Files) -> str:
+        (folder / "file").unlink()
+        return "00" * 32 if files.tree else ""
+
+    monkeypatch.setattr("rdcompose.boards.rootfs.digest_of", then_remove)
+    with pytest.raises(SpecError, match=r"cannot read .*file: No such file"):
+        made(folder, RootFormat.SQUASHFS)
 
 
 def test_no_such_file(tmp_path: Path) -> None:

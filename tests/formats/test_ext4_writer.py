@@ -129,7 +129,7 @@ def test_links_that_cannot_be(links: dict[str, str], message: str) -> None:
 def test_too_many_links() -> None:
     files = of(File(path="a", content=Bytes(b"a")))
     many = {f"l{number}": "a" for number in range(65_000)}
-    with pytest.raises(UnsupportedError, match="'a' has 65001 names"):
+    with pytest.raises(UnsupportedError, match="'a': it has 65001 names"):
         written(dataclasses.replace(files, links=many))
 
 
@@ -161,3 +161,9 @@ def test_any_size_from_the_minimum_on_will_do(payload: int) -> None:
     # Every step by which a structure gets larger is taken on the way.
     for blocks in range(least, 3 * least, 1 + least // 40):
         assert writer._missing(blocks, writer._needed) <= 0
+
+
+def test_attributes_that_cannot_be_stored() -> None:
+    files = of(File(path="a", content=Bytes(b"a")))
+    with pytest.raises(UnsupportedError, match="'a': ext4 cannot hold"):
+        written(dataclasses.replace(files, xattrs={"a": (("other.b", b""),)}))

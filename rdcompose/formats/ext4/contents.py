@@ -115,28 +115,34 @@ class Contents:
 
     def _records(self) -> Iterator[Record]:
         for path, entry in self._entries.items():
-            kind = self._kinds[path]
-            links = self._links[path]
-            if not (0 <= entry.uid <= _MAX_OWNER and 0 <= entry.gid <= _MAX_OWNER):
-                raise SpecError(f"{path!r} has the owner {entry.uid}:{entry.gid}")
-            if kind != DIRECTORY and links > MAX_LINKS:
-                raise UnsupportedError(f"{path!r} has {links} names, more than ext4 can hold")
-            if isinstance(entry, Symlink):
-                _check_target(entry)
-            folder = self._folder(path) if kind == DIRECTORY else None
-            attributes = stored_attributes(self._files.xattrs.get(path, ()))
-            inline = in_inode(attributes, ATTRIBUTE_ROOM) if attributes else b""
-            yield Record(
-                number=self._numbers[path],
-                entry=entry,
-                kind=kind,
-                mtime=self._files.times.get(path, self._mtime),
-                links=links,
-                blocks=_blocks(entry) if folder is None else len(folder.blocks),
-                folder=folder,
-                inline=inline or b"",
-                attributes=attributes if inline is None else (),
-            )
+            try:
+                yield self._record(path, entry)
+            except UnsupportedError as error:
+                raise UnsupportedError(f"{path!r}: {error.message}", hint=error.hint) from error
+
+    def _record(self, path: str, entry: Entry) -> Record:
+        kind = self._kinds[path]
+        links = self._links[path]
+        if not (0 <= entry.uid <= _MAX_OWNER and 0 <= entry.gid <= _MAX_OWNER):
+            raise SpecError(f"{path!r} has the owner {entry.uid}:{entry.gid}")
+        if kind != DIRECTORY and links > MAX_LINKS:
+            raise UnsupportedError(f"it has {links} names, more than ext4 can hold")
+        if isinstance(entry, Symlink):
+            _check_target(entry)
+        folder = self._folder(path) if kind == DIRECTORY else None
+        attributes = stored_attributes(self._files.xattrs.get(path, ()))
+        inline = in_inode(attributes, ATTRIBUTE_ROOM) if attributes else b""
+        return Record(
+            number=self._numbers[path],
+            entry=entry,
+            kind=kind,
+            mtime=self._files.times.get(path, self._mtime),
+            links=links,
+            blocks=_blocks(entry) if folder is None else len(folder.blocks),
+            folder=folder,
+            inline=inline or b"",
+            attributes=attributes if inline is None else (),
+        )
 
     def _folder(self, path: str) -> Folder:
         parent = path.rpartition("/")[0]
