@@ -115,6 +115,12 @@ def _files(folder: Path) -> Iterator[tuple[str, bytes]]:
             yield str(path.relative_to(folder)), path.read_bytes()
 
 
+def test_a_flat_folder(shop: Workshop) -> None:
+    shop.make(*SMALL, "--flat")
+    assert shop.table().part_uuid(2) in shop.text("cmdline.txt")
+    assert RELEASE not in shop.boot()
+
+
 def test_json(shop: Workshop) -> None:
     said = json.loads(shop.make(*SMALL, "--json", "--root-from", str(shop.path / "root")))
     assert [row["release"] for row in said["written"]] == [RELEASE]
