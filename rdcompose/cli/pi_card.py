@@ -22,7 +22,7 @@ from rdcompose.boards.sdcard import (
 )
 from rdcompose.cli.terminal import progress, size_text
 from rdcompose.compose.spec import DiskFormat
-from rdcompose.errors import UsageError
+from rdcompose.errors import OutputError, UsageError
 from rdcompose.outputs import write_disk
 from rdcompose.publish import Publication
 from rdcompose.tree import Tree
@@ -97,12 +97,14 @@ def open_card(
     ``options`` are those that count, a lock's too.
 
     :raises UsageError: the options contradict each other.
+    :raises OutputError: the image cannot be a file of that name.
     """
     path: Path | None = arguments.card
     if path is None:
         _refuse(arguments, plans)
         yield None
         return
+    _check_place(path)
     mtime = max(plan.timestamp for plan in plans)
     with contextlib.ExitStack() as stack:
         publication = stack.enter_context(Publication(path.parent))
@@ -188,6 +190,15 @@ def _root_format(text: str) -> RootFormat:
     except ValueError:
         names = " and ".join(kind.value for kind in RootFormat)
         raise UsageError(f"--root-format: {text!r} is none of {names}") from None
+
+
+def _check_place(path: Path) -> None:
+    """Refuse devices: the image would take the place of their names."""
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise OutputError(
+            f"cannot write {path}: it is no file",
+            hint="write a file, and copy it to the card: dd if=sd.img of=/dev/sdX bs=4M conv=fsync",
+        )
 
 
 def _refuse(arguments: argparse.Namespace, plans: Sequence[Plan]) -> None:

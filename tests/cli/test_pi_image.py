@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
 import pytest
@@ -283,6 +284,15 @@ def test_a_directory_in_the_way(shop: Workshop) -> None:
     shop.image.mkdir(parents=True)
     assert main(shop.arguments(*SMALL)) == 1
     assert "it is a directory" in shop.capsys.readouterr().err
+    assert [path.name for path in shop.image.parent.iterdir()] == ["sd.img"]
+
+
+def test_a_device_in_the_way(shop: Workshop) -> None:
+    shop.image.parent.mkdir()
+    os.mkfifo(shop.image)
+    assert main(shop.arguments(*SMALL)) == 1
+    assert "it is no file\n  hint: write a file, and copy it" in shop.capsys.readouterr().err
+    assert shop.image.is_fifo()
     assert [path.name for path in shop.image.parent.iterdir()] == ["sd.img"]
 
 
