@@ -13,9 +13,13 @@ from rdcompose.cli.kernel_input import Kernels, read_kernel
 from rdcompose.cli.sources import wanted_sources
 from rdcompose.cli.uki import uki_spec
 from rdcompose.compose.addlist import parse_request
+from rdcompose.compose.applets import read_applets
+from rdcompose.compose.features import load_features, missing_packages
 from rdcompose.compose.filesource import FIRMWARE, MICROCODE, MODULE, STUB, SYMVERS
+from rdcompose.compose.inputs import read_file
 from rdcompose.compose.plan import Plan, make_plan
 from rdcompose.compose.profile import load_profile
+from rdcompose.compose.programs import ProgramName, load_program
 from rdcompose.compose.spec import (
     Codec,
     ComposeSpec,
@@ -25,6 +29,7 @@ from rdcompose.compose.spec import (
     FirmwareMode,
     ImageForm,
 )
+from rdcompose.compose.template import read_template
 from rdcompose.errors import SpecError, UsageError
 from rdcompose.formats.compression import parse_compression
 from rdcompose.formats.squashfs import compressors
@@ -34,6 +39,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from rdcompose.cli.asked import Asked
     from rdcompose.compose.addlist import Request
     from rdcompose.compose.filesource import SourceRequest
     from rdcompose.compose.lock import Lock
@@ -95,7 +101,12 @@ def compose(
 
     @functools.cache
     def acquired(architecture: Architecture) -> Acquired:
-        return acquire(arguments, asked, lock, architecture, shown=shown)
+        found = acquire(arguments, asked, lock, architecture, shown=shown)
+        more = () if lock is not None else _programs_of_features(arguments, options, asked, found)
+        if not more:
+            return found
+        wider = dataclasses.replace(asked, requests=(*asked.requests, *more))
+        return acquire(arguments, wider, lock, architecture, shown=shown)
 
     wanted: Architecture | None
     if asked.is_local:
@@ -122,6 +133,32 @@ def _requests(arguments: argparse.Namespace, options: Mapping[str, str]) -> list
     texts = options.get("add", "").split() if arguments.add is None else arguments.add
     own = [parse_request(text) for text in texts]
     return [*own, *load_profile(options["profile"]).additions]
+
+
+def _features(arguments: argparse.Namespace, options: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(arguments.feature or options.get("features", "").split())
+
+
+def _programs_of_features(
+    arguments: argparse.Namespace, options: Mapping[str, str], asked: Asked, found: Acquired
+) -> tuple[Request, ...]:
+    """Return the packages to add because the archive's busybox lacks what features need.
+
+    Who brings a busybox of their own is told what it lacks, and chooses.
+    """
+    names = (*load_profile(options["profile"]).features, *_features(arguments, options))
+    features = load_features(names)
+    if not any(feature.packages for feature in features):
+        return ()
+    if ProgramName.BUSYBOX in asked.programs or found.busybox is None:
+        return ()
+    data = read_file(found.busybox.path, ProgramName.BUSYBOX)
+    busybox = load_program(ProgramName.BUSYBOX, data, str(found.busybox.path), architecture=None)
+    present = {applet for applet, _ in read_applets(busybox.content)}
+    present |= {row.entry.path.rpartition("/")[2] for row in found.additions.files}
+    if asked.template is not None:
+        present |= {entry.path.rpartition("/")[2] for entry in read_template(asked.template)}
+    return tuple(map(parse_request, missing_packages(features, present)))
 
 
 def _options(
@@ -156,7 +193,7 @@ def _spec(
         symvers=acquired.of_role(SYMVERS),
         firmware=FirmwareMode(options["firmware"]) if "firmware" in options else None,
         firmware_sources=acquired.of_role(FIRMWARE),
-        features=tuple(arguments.feature or options.get("features", "").split()),
+        features=_features(arguments, options),
         compress=_codec("--compress", options.get("compress")),
         disk=mode,
         disk_format=DiskFormat(options["disk-format"]),

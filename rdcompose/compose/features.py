@@ -10,7 +10,8 @@ image as those of a template do, but for these, which say what else it needs:
 ``modules.ramfs``
     modules, as in a profile; the profile's own lines come after these and can take them away
 ``programs``
-    names of programs that have to be in the image, one a line: applets or others
+    names of programs that have to be in the image, one a line: applets or others;
+    ``PROGRAM:PACKAGE`` names a package that has it, for a busybox without that applet
 
 The shell part is ``etc/rdcompose/features/NAME.sh``; docs/boot.md has what init calls in it.
 """
@@ -28,7 +29,7 @@ from rdcompose.kernel.modlist import Include, ListEntry, parse_modules
 from rdcompose.tree import File, Tree, read_all
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Container, Iterable, Mapping
     from pathlib import Path
 
 FOLDER: Final = "features"
@@ -43,13 +44,17 @@ _PROGRAM_PLACES: Final = ("sbin", "bin", "usr/sbin", "usr/bin")
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Feature:
-    """A feature as it was read; ``tree`` is what comes into the image."""
+    """A feature as it was read; ``tree`` is what comes into the image.
+
+    ``packages`` are those that have some of the ``programs``, by these.
+    """
 
     name: str
     tree: Tree
     requires: tuple[str, ...]
     entries: tuple[ListEntry, ...]
     programs: tuple[str, ...]
+    packages: Mapping[str, str]
     sha256: str
 
 
@@ -105,11 +110,13 @@ def _read(folder: Path) -> Feature:
     for entry in entries:
         if isinstance(entry, Include):
             raise SpecError(f"{entry.line}: a feature includes no profile")
+    programs = [word.partition(":") for word in parse_names(_take(tree, _PROGRAMS))]
     return Feature(
         name=folder.name,
         requires=parse_names(_take(tree, _REQUIRES)),
         entries=tuple(entry for entry in entries if isinstance(entry, ListEntry)),
-        programs=parse_names(_take(tree, _PROGRAMS)),
+        programs=tuple(program for program, _, _ in programs),
+        packages={program: package for program, _, package in programs if package},
         tree=tree,
         sha256=sha256,
     )
@@ -122,6 +129,18 @@ def _take(tree: Tree, path: str) -> bytes:
         return b""
     tree.remove(path)
     return read_all(found.content)
+
+
+def missing_packages(features: Iterable[Feature], present: Container[str]) -> tuple[str, ...]:
+    """Return the packages with the programs of features that are not among ``present``."""
+    return tuple(
+        dict.fromkeys(
+            package
+            for feature in features
+            for program, package in feature.packages.items()
+            if program not in present
+        )
+    )
 
 
 def add_features(tree: Tree, features: Iterable[Feature], *, builtin_init: bool) -> None:

@@ -16,6 +16,7 @@ from tests.support.additions import LOADER, TRIPLET
 from tests.support.archive_packages import package
 from tests.support.debs import make_deb
 from tests.support.farm import ARM, NEW
+from tests.support.pi_kernels import MODULES, RELEASE, arm64_kernel
 from tests.support.programs import make_library, make_program
 
 if TYPE_CHECKING:
@@ -324,3 +325,51 @@ def test_template(stocked: Shop) -> None:
     tree = initramfs(stocked)
     assert "usr/lib64/ld-linux-x86-64.so.2" in tree
     assert "lib64/ld-linux-x86-64.so.2" not in tree
+
+
+NBD_CLIENT = "usr/sbin/nbd-client"
+
+
+def nbd_kernel(shop: Shop) -> str:
+    """A package of a kernel that has nbd; the archive has a client, but not in its busybox."""
+    path = shop.path / "kernel.deb"
+    path.write_bytes(arm64_kernel(modules=(*MODULES, "drivers/block/nbd"), config="NBD=m"))
+    client = {NBD_CLIENT: (0o755, make_program(machine=183))}
+    shop.farm.bookworm.add(package("nbd-client", "1:3.24-1.1", "arm64", {**client}, Source="nbd"))
+    shop.farm.bookworm.write()
+    lists = shop.path / "lists"
+    lists.mkdir()
+    (lists / "modules.ramfs").write_text("net/dummy\n")
+    return str(path)
+
+
+def test_a_feature_brings_the_program_that_busybox_lacks(shop: Shop) -> None:
+    words = ("build", nbd_kernel(shop), "--profile", "./lists", "--feature", "nbd")
+    shop.run(*words)
+    assert NBD_CLIENT in initramfs(shop, RELEASE)
+    manifest = shop.manifest(RELEASE)
+    assert manifest["options"]["add"] == "nbd-client"
+    before = (shop.out / f"initramfs-{RELEASE}").read_bytes()
+    lock = str((shop.out / f"manifest-{RELEASE}.json").rename(shop.path / "lock.json"))
+    shop.run("build", words[1], "--profile", "./lists", "--locked", lock)
+    assert (shop.out / f"initramfs-{RELEASE}").read_bytes() == before
+
+
+def test_a_feature_brings_no_program_twice(shop: Shop) -> None:
+    kernel = nbd_kernel(shop)
+    template = shop.path / "template" / "sbin"
+    template.mkdir(parents=True)
+    (template / "nbd-client").write_bytes(make_program(machine=183))
+    for options in (["--template", "./template"], ["--add", f"nbd-client:/{NBD_CLIENT}"]):
+        words = ("build", kernel, "--profile", "./lists", "--feature", "nbd", *options)
+        shop.run(*words)
+        added = shop.manifest(RELEASE)["options"].get("add", "")
+        assert added == (options[1] if options[0] == "--add" else "")
+
+
+def test_a_busybox_of_ones_own_is_not_added_to(shop: Shop) -> None:
+    kernel = nbd_kernel(shop)
+    (busybox,) = (path for path in shop.farm.debs() if path.match("busybox-static_*_arm64.deb"))
+    words = ("build", kernel, "--profile", "./lists", "--feature", "nbd")
+    message = shop.error(*words, "--busybox", str(busybox))
+    assert "the feature nbd needs nbd-client, which the busybox here lacks" in message

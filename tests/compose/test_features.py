@@ -9,6 +9,7 @@ from rdcompose.compose.features import (
     feature_inputs,
     feature_names,
     load_features,
+    missing_packages,
     parse_names,
 )
 from rdcompose.errors import SpecError
@@ -54,6 +55,16 @@ def test_what_a_feature_needs_comes_first(make: Make, tmp_path: Path) -> None:
     assert second.programs == ("client",)
     files = [entry.path for entry in second.tree if isinstance(entry, File)]
     assert files == ["etc/rdcompose/features/disk.sh"]
+
+
+def test_packages_of_programs_that_are_missing(make: Make, tmp_path: Path) -> None:
+    make("net", programs="ip\nclient:client-package\n")
+    make("disk", features="net", programs="other:disk-tools more:disk-tools\n")
+    features = load_features(["disk"], tmp_path)
+    assert [feature.programs for feature in features] == [("ip", "client"), ("other", "more")]
+    assert missing_packages(features, ()) == ("client-package", "disk-tools")
+    assert missing_packages(features, {"client", "more"}) == ("disk-tools",)
+    assert missing_packages(features, {"client", "other", "more"}) == ()
 
 
 def test_features_that_need_each_other(make: Make, tmp_path: Path) -> None:

@@ -167,9 +167,13 @@ def metapackage(
     return package(name, version, architecture, {}, Source=source, Depends=depends)
 
 
+# Of the feature network.
+_NETWORK_APPLETS: Final = ("ifconfig", "ip", "route", "udhcpc")
+
+
 def busybox_package(version: str = "1:1.35.0-4+b7", architecture: str = "amd64") -> bytes:
-    """Return ``busybox-static``."""
-    names = sorted({*APPLETS, *INIT_APPLETS}, key=str.encode)
+    """Return ``busybox-static``, which has no nbd-client, as in Debian 12."""
+    names = sorted({*APPLETS, *INIT_APPLETS, *_NETWORK_APPLETS}, key=str.encode)
     applets = {name: APPLETS.get(name, "bin") for name in names}
     program = make_busybox(applets, machine=_MACHINES[architecture])
     files = {"bin/busybox": (0o755, program)}
