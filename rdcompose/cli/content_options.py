@@ -14,14 +14,14 @@ _PROGRAM: Final = (
 )
 
 
-def add_content_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options."""
+def add_content_options(parser: argparse.ArgumentParser, *, profile: str = "minivm") -> None:
+    """Add the options; ``profile`` is the default one."""
     group = parser.add_argument_group("what goes in")
     group.add_argument(
         "--profile",
         metavar="NAME|DIR",
-        help="module lists: minivm, netboot, virtio, generic or a directory with modules.ramfs and "
-        "modules.autoload (default: minivm)",
+        help="module lists: minivm, netboot, virtio, generic, pi, pinet or a directory with "
+        f"modules.ramfs and modules.autoload (default: {profile})",
     )
     group.add_argument(
         "--template",

@@ -69,7 +69,7 @@ def add_pi(
     _add_folder(parser)
     add_card_options(parser)
     add_netboot_options(parser)
-    add_content_options(parser)
+    add_content_options(parser, profile="pi")
     add_format(parser)
     add_archive_options(parser)
     add_common(parser)
