@@ -51,6 +51,16 @@ class _Boards(NamedTuple):
         return any(section in variant.filters for each in self.others for variant in each.variants)
 
 
+def booted(config: ConfigTxt, model: Model, exists: Exists) -> str | None:
+    """Return the kernel that a board boots; ``None`` without it or a device tree."""
+    for variant in model.variants:
+        seen = view(config, model, exists, variant=variant)
+        # "device_tree=" asks for none.
+        if seen.kernel is not None and (seen.device_tree or not seen.device_tree_asked):
+            return seen.kernel
+    return None
+
+
 def lead(config: ConfigTxt, assigned: Mapping[str, Placed], exists: Exists) -> None:
     """Change a config.txt so that each of some boards, by name, boots its set.
 
@@ -61,7 +71,7 @@ def lead(config: ConfigTxt, assigned: Mapping[str, Placed], exists: Exists) -> N
     rest = [
         model
         for model in MODELS.values()
-        if model.name not in assigned and view(config, model, exists).kernel is not None
+        if model.name not in assigned and booted(config, model, exists) is not None
     ]
     models = [MODELS[name] for name in assigned]
     together = not rest and len({placed.prefix for placed in assigned.values()}) == 1

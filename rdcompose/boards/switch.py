@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rdcompose.boards.bootconfig import CONFIG, PREVIOUS
 from rdcompose.boards.configtxt import ConfigTxt
 from rdcompose.boards.firmware_view import view
-from rdcompose.boards.lead import lead
+from rdcompose.boards.lead import booted, lead
 from rdcompose.boards.models import MODELS
 from rdcompose.errors import SpecError, UsageError
 
@@ -75,5 +75,5 @@ def rolled_back(present: Present) -> bytes:
 
 def booting(present: Present, config: ConfigTxt) -> dict[str, str]:
     """Return the kernel that each board boots, by the board's name."""
-    found = {model.name: view(config, model, present.exists).kernel for model in MODELS.values()}
+    found = {model.name: booted(config, model, present.exists) for model in MODELS.values()}
     return {name: kernel for name, kernel in found.items() if kernel is not None}

@@ -23,7 +23,7 @@ from rdcompose.boards.models import MODELS, find_models
 from rdcompose.boards.netroot import network_root
 from rdcompose.boards.pifirmware import PACKAGE, read_pi_firmware
 from rdcompose.cli import pi_card
-from rdcompose.cli.composition import Composition, compose
+from rdcompose.cli.composition import compose
 from rdcompose.cli.pi_kernels import group_kernels
 from rdcompose.cli.pi_root import features_with, plan_with
 from rdcompose.cli.terminal import progress
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from rdcompose.boards.models import Model
     from rdcompose.boards.pifirmware import PiFirmware
     from rdcompose.boards.present import Present
+    from rdcompose.cli.acquire import Acquired
     from rdcompose.cli.pi_card import Beside
     from rdcompose.compose.filesource import SourceRequest
     from rdcompose.compose.plan import Plan
@@ -72,7 +73,7 @@ class _Kernel(NamedTuple):
 
     lock: Lock | None
     options: dict[str, str]
-    composition: Composition
+    acquired: Acquired
     plans: tuple[Plan, ...]
 
 
@@ -160,7 +161,8 @@ def _read(
         models_of(package.release, package.architecture.name, _models(options))
     with progress("composing", shown=shown):
         plans = plan_with(composition, root)
-    return _Kernel(lock, options, composition, plans)
+    # Not the kernel itself: its modules take memory that the next kernel needs.
+    return _Kernel(lock, options, composition.acquired[0], plans)
 
 
 def _tree_names(model: Model) -> tuple[str, ...]:
@@ -194,7 +196,7 @@ def _firmware(kernels: Sequence[_Kernel], models: Sequence[Model]) -> PiFirmware
     """Return the newest firmware of those that the kernels' releases of Debian have."""
     found: PiFirmware | None = None
     for kernel in kernels:
-        for source in kernel.composition.acquired[0].of_role(PI_FIRMWARE):
+        for source in kernel.acquired.of_role(PI_FIRMWARE):
             read = read_pi_firmware(source, models)
             if found is None or _newer(read, found):
                 found = read

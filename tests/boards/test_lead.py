@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from rdcompose.boards.bootconfig import Placed
 from rdcompose.boards.configtxt import ConfigTxt
 from rdcompose.boards.firmware_view import view
-from rdcompose.boards.lead import lead
+from rdcompose.boards.lead import booted, lead
 from rdcompose.boards.models import MODELS
 from rdcompose.errors import SpecError
 from tests.support.bootsets import ARM64, OS_CONFIG, OS_FILES, make_bootset
@@ -69,6 +69,21 @@ def test_boards_that_boot_something_else_go_on() -> None:
     assert text.startswith(OS_CONFIG)
     assert "[pi02]\n" in text
     assert "auto_initramfs=0" in text
+
+
+@pytest.mark.parametrize(
+    ("config", "files", "kernel"),
+    [
+        ("", ("kernel7.img",), None),
+        ("", ("kernel7.img", "bcm2710-rpi-3-b.dtb"), "kernel7.img"),
+        ("device_tree=", ("kernel7.img",), "kernel7.img"),
+        ("", ("bcm2710-rpi-3-b.dtb",), None),
+        # Of a Compute Module alone.
+        ("", ("kernel7.img", "bcm2710-rpi-cm3.dtb"), "kernel7.img"),
+    ],
+)
+def test_what_a_board_boots(config: str, files: tuple[str, ...], kernel: str | None) -> None:
+    assert booted(ConfigTxt(config), MODELS["3"], set(files).__contains__) == kernel
 
 
 def test_a_line_that_others_need_is_not_taken_from_them() -> None:
