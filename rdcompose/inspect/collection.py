@@ -236,7 +236,7 @@ def grouped(parts: Sequence[Artifact]) -> Iterator[ArtifactSet]:
     sums = [artifact for artifact in parts if artifact.kind is Kind.CHECKSUMS]
     by_release: dict[str, list[Artifact]] = {}
     for artifact in parts:
-        if artifact.claimed is not None:
+        if artifact.claimed is not None and artifact.kind is not Kind.CHECKSUMS:
             by_release.setdefault(artifact.claimed, []).append(artifact)
     rest: list[Artifact] = []
     spare: dict[str | None, list[Artifact]] = {}

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from rdcompose.errors import SpecError
+from rdcompose.inspect.artifact import Kind
 from rdcompose.inspect.bootfolder import BootFolder, FolderKind, Volume
 from rdcompose.inspect.boots import BootFacts
 from rdcompose.inspect.collection import Collection
@@ -91,6 +92,12 @@ def test_a_set_that_nobody_loads_is_one_too() -> None:
     first, second = facts(files).sets
     assert (first.release, second.release) == (RELEASE, OLD)
     assert {name.partition("/")[0] for name in names(second.artifacts)} == {"S"}
+
+
+def test_checksums_of_a_set_count_once() -> None:
+    files = sound() | boot_set(OLD, f"{OLD}/")
+    kept = facts(files).sets[1]
+    assert [row.name for row in kept.of(Kind.CHECKSUMS)] == [f"{OLD}/SHA256SUMS"]
 
 
 def test_several_kernels_in_one_folder() -> None:
