@@ -20,7 +20,7 @@ from rdcompose.cli.netboot import (
     netboot_summary,
     tell_netboot,
 )
-from rdcompose.cli.pi_card import Beside, card_rows, card_summary, open_card
+from rdcompose.cli.pi_card import Beside, card_rows, card_summary, check_card, open_card
 from rdcompose.cli.pi_sets import Composed, make_sets, plan_sets
 from rdcompose.cli.terminal import size_text, table
 from rdcompose.errors import UsageError
@@ -70,6 +70,7 @@ def _check(arguments: argparse.Namespace) -> None:
         )
     if there and arguments.card is not None:
         raise UsageError(f"--{there[0]} changes a boot folder, and --image makes a new one")
+    check_card(arguments)
     if arguments.edit and arguments.flat:
         raise UsageError("--edit goes without --flat: what is there stays as it is")
 

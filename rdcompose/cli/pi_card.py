@@ -88,6 +88,24 @@ class CardJob:
         return card
 
 
+def check_card(arguments: argparse.Namespace) -> None:
+    """Check the options of a card, before anything is fetched.
+
+    :raises UsageError: one is wrong, or there is no card.
+    :raises OutputError: the image cannot be a file of that name.
+    """
+    path: Path | None = arguments.card
+    for option in ("root_from", *OPTIONS.values()):
+        value = getattr(arguments, option)
+        name = f"--{option.replace('_', '-')}"
+        if path is None and value is not None:
+            raise UsageError(f"{name} is for an image of an SD card", hint="add --image FILE")
+        if option in {"boot_size", "image_size"}:
+            _size(name, value)
+    if path is not None:
+        _check_place(path)
+
+
 @contextlib.contextmanager
 def open_card(
     arguments: argparse.Namespace, options: Mapping[str, str], plans: Sequence[Plan]
@@ -97,14 +115,12 @@ def open_card(
     ``options`` are those that count, a lock's too.
 
     :raises UsageError: the options contradict each other.
-    :raises OutputError: the image cannot be a file of that name.
     """
     path: Path | None = arguments.card
     if path is None:
-        _refuse(arguments, plans)
+        _refuse_disks(plans)
         yield None
         return
-    _check_place(path)
     mtime = max(plan.timestamp for plan in plans)
     with contextlib.ExitStack() as stack:
         publication = stack.enter_context(Publication(path.parent))
@@ -201,15 +217,7 @@ def _check_place(path: Path) -> None:
         )
 
 
-def _refuse(arguments: argparse.Namespace, plans: Sequence[Plan]) -> None:
-    """Refuse what only a card has a place for.
-
-    :raises UsageError: there is something of the kind.
-    """
-    for option in ("root_from", *OPTIONS.values()):
-        if getattr(arguments, option) is not None:
-            name = option.replace("_", "-")
-            raise UsageError(f"--{name} is for an image of an SD card", hint="add --image FILE")
+def _refuse_disks(plans: Sequence[Plan]) -> None:
     if any(plan.disk is not None for plan in plans):
         raise UsageError(
             "a boot folder has no place for a modules disk",
