@@ -94,12 +94,10 @@ def _line(entry: Entry) -> bytes:
     return read_all(entry.content) if named and isinstance(entry, File) else b""
 
 
-def tell_netboot(netboot: Netboot, found: Sequence[str]) -> None:
-    """Print where things are, and the notes."""
+def tell_netboot(netboot: Netboot) -> None:
+    """Print where things are."""
     print(f"TFTP root: {netboot.root}")
     print(f"dnsmasq: {netboot.output / CONFIGURATION}")
-    for note in found:
-        print(f"note: {note}", file=sys.stderr)
 
 
 def netboot_summary(netboot: Netboot) -> dict[str, object]:

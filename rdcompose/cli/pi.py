@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
+from rdcompose.boards.bootconfig import assign
 from rdcompose.boards.configtxt import ConfigTxt
+from rdcompose.boards.drivers import driver_notes
 from rdcompose.boards.edit import edited_config, renewed_config
 from rdcompose.boards.folder import boot_folder, place_sets
 from rdcompose.boards.netboot import check_boards
@@ -118,6 +121,7 @@ def _compose(
     planned = plan_sets(arguments, shown=shown)
     notes: Sequence[str] = ()
     written = None
+    configs = {plan.release: plan.config for plan in planned.plans}
     with open_card(arguments, planned.options, planned.plans) as card:
         beside = Beside() if card is None else card.beside
         composed = make_sets(planned, beside, present if arguments.edit else None, shown=shown)
@@ -132,6 +136,8 @@ def _compose(
             if netboot is not None:
                 notes = finish_netboot(netboot, tree, composed.models)
     sizes = [_size(made.tree) for made in composed.sets]
+    assigned = assign(placed, composed.models)
+    notes = [*driver_notes(assigned, composed.models, configs), *notes]
     return _Written(placed, sizes, written, netboot, notes)
 
 
@@ -193,7 +199,9 @@ def _tell(
         _report(arguments, written, boots)
         print(f"{directory or arguments.card} in {seconds:.1f} s")
         if written is not None and written.netboot is not None:
-            tell_netboot(written.netboot, written.notes)
+            tell_netboot(written.netboot)
+        for note in () if written is None else written.notes:
+            print(f"note: {note}", file=sys.stderr)
 
 
 def _summary(

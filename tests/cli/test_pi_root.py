@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from rdcompose.cli.main import main
-from tests.support.pi_kernels import MODULES, RELEASE, arm64_kernel, put_inputs
+from tests.support.pi_kernels import DRIVERS, MODULES, RELEASE, arm64_kernel, put_inputs
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -121,3 +121,13 @@ def test_in_a_folder_that_is_there(shop: Shop) -> None:
         "ip=dhcp",
         f"nbdroot={ROOT[4:]}",
     ]
+
+
+def test_what_does_not_work_on_a_board_is_said(shop: Shop) -> None:
+    shop.kernel.write_bytes(arm64_kernel(drivers=DRIVERS.replace("CONFIG_MMC_BCM2835=y\n", "")))
+    lacks = (
+        f"note: a Raspberry Pi 3 has no SD card with the kernel {RELEASE}, "
+        "which lacks CONFIG_MMC_BCM2835\n"
+    )
+    assert shop.run(root="/dev/sda2") == (0, lacks)
+    assert shop.run("--quiet", root="/dev/sda2") == (0, "")

@@ -28,6 +28,17 @@ TREES: Final = (
 MODULES: Final = ("fs/overlayfs/overlay", "fs/squashfs/squashfs", "net/dummy")
 # Of the features network and nbd.
 NETWORK_APPLETS: Final = ("ifconfig", "ip", "nbd-client", "route", "udhcpc")
+# Those of the boards' own devices.
+DRIVERS: Final = """\
+CONFIG_BCMGENET=y
+CONFIG_MISC_RP1=y
+CONFIG_MMC_BCM2835=y
+CONFIG_MMC_SDHCI_BRCMSTB=y
+CONFIG_MMC_SDHCI_IPROC=y
+CONFIG_PCIE_BRCMSTB=y
+CONFIG_USB_DWC2=y
+CONFIG_USB_NET_SMSC95XX=y
+"""
 _AARCH64: Final = 183
 
 
@@ -36,6 +47,7 @@ def arm64_kernel(
     *,
     modules: Iterable[str] = MODULES,
     config: str = "EXT4_FS=y",
+    drivers: str = DRIVERS,
     image: bytes | None = None,
     names: Iterable[str] = TREES,
     trees: Mapping[str, bytes] | None = None,
@@ -54,7 +66,7 @@ def arm64_kernel(
     files = {
         **sample_files(release, modules=built),
         f"boot/vmlinuz-{release}": make_arm64(release) if image is None else image,
-        f"boot/config-{release}": f"{text}CONFIG_{config}\n".encode(),
+        f"boot/config-{release}": f"{text}{drivers}CONFIG_{config}\n".encode(),
         **{f"{directory}/broadcom/{name}.dtb": _tree(name) for name in names},
         **{f"{directory}/{path}": data for path, data in (trees or {}).items()},
     }
