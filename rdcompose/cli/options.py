@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import os
 from pathlib import Path
 from typing import Final
@@ -37,7 +38,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_build(commands)
     add_boot(commands)
     add_verify(commands)
-    add_pi(commands, add_format=_add_format, add_common=_add_common)
+    add_pi(commands, add_format=functools.partial(_add_format, disk="none"), add_common=_add_common)
     _add_kernels(commands)
     add_supports(commands, add_common=_add_common)
     _add_minivm(commands)
@@ -86,7 +87,7 @@ def _add_build(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="use exactly the inputs that this manifest-R.json names, or fail",
     )
     add_content_options(parser)
-    _add_emit(_add_format(parser))
+    _add_files(_add_format(parser))
     add_image_options(parser)
     add_archive_options(parser)
     _add_common(parser)
@@ -118,7 +119,10 @@ def _add_kernels(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     _add_json(group)
 
 
-def _add_format(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+def _add_format(
+    parser: argparse.ArgumentParser, *, disk: str = "remaining"
+) -> argparse._ArgumentGroup:
+    """Add the options that all commands have; ``disk`` is the default of ``--disk``."""
     group = parser.add_argument_group("how it is stored")
     group.add_argument(
         "--compress",
@@ -130,12 +134,7 @@ def _add_format(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
         "--disk",
         choices=("remaining", "all", "none"),
         help="modules on the disk: those the initramfs does not hold, all, or no disk "
-        "(default: remaining)",
-    )
-    group.add_argument(
-        "--disk-format",
-        choices=("qcow2", "squashfs"),
-        help="container of the disk's squashfs (default: qcow2)",
+        f"(default: {disk})",
     )
     group.add_argument(
         "--disk-compress",
@@ -145,7 +144,12 @@ def _add_format(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
     return group
 
 
-def _add_emit(group: argparse._ArgumentGroup) -> None:
+def _add_files(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--disk-format",
+        choices=("qcow2", "squashfs"),
+        help="container of the disk's squashfs (default: qcow2)",
+    )
     group.add_argument(
         "--emit",
         choices=("cpio", "cpio-list", "directory", "tree"),

@@ -75,7 +75,13 @@ def add_pi(
     add_common(parser)
     # Options of build's that say what other machines start from.
     parser.set_defaults(
-        image=None, emit=None, uki=False, uki_stub=None, cmdline=None, os_release=None
+        image=None,
+        emit=None,
+        disk_format=None,
+        uki=False,
+        uki_stub=None,
+        cmdline=None,
+        os_release=None,
     )
 
 
