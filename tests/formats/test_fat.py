@@ -129,6 +129,17 @@ def test_what_the_sectors_in_front_say() -> None:
     assert root[64:76] == b"A          \x20"
 
 
+def test_a_volume_that_is_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rdcompose.formats.fat.writer._SAFE_CLUSTERS", 100)
+    size = minimum_size(Tree())
+    _, result = written(files(A=b"1" * 4096), size)
+    tree = files(A=b"1" * (4096 + result.free))
+    data, full = written(tree, size)
+    assert full.free == 0
+    assert struct.unpack_from("<II", data, 512 + 488) == (0, 0xFFFFFFFF)
+    assert read(data) == dump(tree)
+
+
 def test_hidden_sectors() -> None:
     out = io.BytesIO()
     write_fat32(out, Tree(), size=34 * MIB, mtime=0, volume_id=0, hidden_sectors=8192)

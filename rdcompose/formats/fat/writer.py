@@ -41,6 +41,7 @@ _BACKUP: Final = 6
 # Both FATs together end at a multiple of 4 KiB, so that every cluster lies in one page.
 _FAT_UNIT: Final = 4
 _END_OF_CHAIN: Final = 0x0FFF_FFFF
+_NONE_FREE: Final = 0xFFFF_FFFF
 _FIRST_ENTRIES: Final = (0x0FFF_FF00 | MEDIA, _END_OF_CHAIN)
 # What stands for a geometry, which nothing asks for any more.
 _HEADS: Final = 255
@@ -113,7 +114,7 @@ def write_fat32(
         raise SpecError(f"the files need {need} bytes as FAT32, and there are {size}")
     free = geometry.clusters - places.used
     front = _boot_sector(geometry, volume_id, name, hidden_sectors)
-    front += fs_info(free, _ROOT + places.used)
+    front += fs_info(free, _ROOT + places.used if free else _NONE_FREE)
     for at in (0, _BACKUP):
         out.seek(at * SECTOR)
         out.write(front)
