@@ -225,14 +225,14 @@ def _boots(directory: Path) -> bool:
     tree = _firmware(directory)
     if (content := file_content(directory / CONFIG)) is not None:
         tree.add(File(path=CONFIG, content=content))
-    return _holds_boot(tree)
+    return _is_for_pi(BootFolder("", FolderKind.DIRECTORY, directory, tree))
 
 
-def _holds_boot(tree: Tree) -> bool:
-    if any(name in tree for name in _FIRMWARE):
+def _is_for_pi(folder: BootFolder) -> bool:
+    if any(map(folder.exists, _FIRMWARE)):
         return True
-    found = tree.get(CONFIG)
-    if not isinstance(found, File) or found.content.size > _MAX_CONFIG:
+    found = folder.find(CONFIG)
+    if found is None or found.content.size > _MAX_CONFIG:
         return False
     keys = {line.key for line in ConfigTxt.parse(read_all(found.content)).lines}
     return not keys.isdisjoint(_WORDS)
@@ -275,9 +275,9 @@ def _volume(
     path: Path, source: BinaryIO, name: str, volumes: tuple[Volume, ...]
 ) -> Iterator[BootFolder]:
     try:
-        tree = read_fat(source)
-        if _holds_boot(tree):
-            yield BootFolder(name, FolderKind.IMAGE, path, tree, volumes=volumes)
+        found = BootFolder(name, FolderKind.IMAGE, path, read_fat(source), volumes=volumes)
+        if _is_for_pi(found):
+            yield found
     except FormatError as error:
         raise FormatError(f"{name}: {error.message}") from error
 

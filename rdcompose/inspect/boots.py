@@ -156,13 +156,13 @@ class BootFacts:
         return tuple(boot for boot in self.boots if boot.view.kernel == kernel)
 
     def loaded(self, kernel: str) -> tuple[str, ...]:
-        """Return the paths of all that is loaded with a kernel, itself first."""
+        """Return the paths, as stored, of all that is loaded with a kernel, itself first."""
         found = [kernel]
         for boot in self.loading(kernel):
             found += boot.view.initramfs
             found += [boot.view.device_tree] if boot.view.device_tree is not None else []
             found += boot.view.overlays
-        return tuple(dict.fromkeys(found))
+        return tuple(dict.fromkeys(self.folder.file(path).path for path in found))
 
     def _boot(self, model: Model, variant: Variant) -> Boot:
         config = self.config if model.reads_includes else self.own_config
@@ -189,11 +189,10 @@ class BootFacts:
         return wrong_kernel(found, self.artifact(found.kernel)) is None
 
     def _set(self, kernel: str) -> ArtifactSet:
-        directory = kernel.rpartition("/")[0]
         loaded = self.loaded(kernel)
         found = [self.artifact(path) for path in loaded]
-        trees = {boot.view.device_tree for boot in self.loading(kernel)} - {None}
-        places = {str(path).rpartition("/")[0] for path in trees}
+        directory = loaded[0].rpartition("/")[0]
+        places = {row.name.rpartition("/")[0] for row in found if row.kind is Kind.DEVICE_TREE}
         release = found[0].image.release if found[0].image is not None else None
         for path in self.folder.files:
             parent, _, name = path.rpartition("/")

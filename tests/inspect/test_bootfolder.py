@@ -135,6 +135,8 @@ def test_a_volume_by_itself(tmp_path: Path, stack: ExitStack) -> None:
     path.write_bytes(fat(tree_of(SMALL)))
     [found] = opened(path, stack)
     assert (found.name, found.volumes) == (str(path), ())
+    path.write_bytes(fat(tree_of({"CONFIG.TXT": b"kernel=x\n"})))
+    assert len(opened(path, stack)) == 1
 
 
 def test_images_of_others(tmp_path: Path, stack: ExitStack) -> None:

@@ -215,3 +215,12 @@ def test_a_file_is_known_without_its_content_where_that_is_too_large() -> None:
     known.folder.tree.add(File(path="kernel8.img", content=Pieces(1 << 40, lambda: iter(()))))
     whole = BootFacts(BootFolder("b", FolderKind.DIRECTORY, Path("b"), known.folder.tree))
     assert whole.artifact("kernel8.img").problem == "it is larger than any kernel or initramfs"
+
+
+def test_names_of_fat_in_another_case() -> None:
+    files = {name.upper(): data for name, data in sound().items()}
+    known = BootFacts(folder(files, FolderKind.IMAGE))
+    [group] = known.sets
+    assert known.kernels == ("R/kernel8.img",)
+    assert {"R/KERNEL8.IMG", "R/INITRAMFS8", "R/SHA256SUMS"} <= names(group.artifacts)
+    assert verify(Collection((), ()), [known]).contradictions == ()
