@@ -107,7 +107,9 @@ def test_pinets_way(tmp_path: Path) -> None:
     with nbd_server(image, "pinet", tmp_path) as port:
         folder = tmp_path / "boot"
         root = f"nbd:{HOST}:{port}/pinet"
-        make("trixie", "arm64", "--board", "3", "--root", root, "-o", str(folder))
+        # On a machine with other work the emulated USB takes its time to find the card.
+        options = ("--board", "3", "--root", root, "--cmdline", "rootwait=60")
+        make("trixie", "arm64", *options, "-o", str(folder))
         network = ("-netdev", "user,id=net", "-device", "usb-net,netdev=net")
         machine = raspi("raspi3b", folder_tree(folder), tmp_path, *network)
         console = boot(machine, limit=LIMIT)
