@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from rdcompose.boards.cmdline import command_line
 from rdcompose.boards.models import models_for
-from rdcompose.errors import CapabilityError, FormatError, UnsupportedError, UsageError
+from rdcompose.errors import CapabilityError, UsageError
 from rdcompose.formats.image import ImageKind, read_image
 from rdcompose.formats.vmlinux import unpack_kernel
 from rdcompose.kernel.release import flavour_of_release
@@ -165,14 +165,8 @@ def _kernel(plan: Plan) -> bytes:
     image = read_image(data)
     if image.kind is not ImageKind.EFI_ZBOOT and image.compression in {None, "gzip"}:
         return data
-    try:
-        return unpack_kernel(data).data
-    except (FormatError, UnsupportedError) as error:
-        raise type(error)(
-            f"the firmware does not start the kernel {plan.release} as it is, and it cannot be "
-            f"unpacked: {error.message}",
-            hint=error.hint,
-        ) from error
+    # It was unpacked before, to find its release.
+    return unpack_kernel(data).data
 
 
 def _initramfs(plan: Plan, segments: Iterable[bytes]) -> bytes:

@@ -32,7 +32,7 @@ def edited_config(present: Present, placed: Sequence[Placed], models: Sequence[M
     :raises SpecError: it cannot be changed so.
     """
     config = parsed_config(present)
-    lead(config, assign(placed, models), present.exists)
+    lead(config, assign(placed, models), present.exists, present.read)
     return config.to_bytes()
 
 
@@ -49,7 +49,7 @@ def renewed_config(
     if present.config is None:
         return None
     config = ConfigTxt.parse(new_config(placed, models, own_lines(present.config) or b""))
-    lead(config, assign(placed, models), present.exists)
+    lead(config, assign(placed, models), present.exists, present.read)
     return config.to_bytes()
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from rdcompose.boards.models import Model, Variant
 
     Exists = Callable[[str], bool]
+    Read = Callable[[str], bytes | None]
 
 # What is ours to decide; a line of one of these that a set does not need is taken out.
 _OWN: Final = (
@@ -36,6 +37,10 @@ _OWN: Final = (
 )
 # What says the same as no line at all.
 _NEUTRAL: Final = {"upstream_kernel": "0", "auto_initramfs": "0", "cmdline": "cmdline.txt"}
+
+
+def _nothing(_: str) -> bytes | None:
+    return None
 
 
 class _Boards(NamedTuple):
@@ -61,10 +66,13 @@ def booted(config: ConfigTxt, model: Model, exists: Exists) -> str | None:
     return None
 
 
-def lead(config: ConfigTxt, assigned: Mapping[str, Placed], exists: Exists) -> None:
+def lead(
+    config: ConfigTxt, assigned: Mapping[str, Placed], exists: Exists, read: Read = _nothing
+) -> None:
     """Change a config.txt so that each of some boards, by name, boots its set.
 
-    Where other boards boot from the folder, too, the lines go to the boards' own sections.
+    Where other boards boot from the folder, too, the lines go to the boards' own sections. ``read``
+    gives files that it includes.
 
     :raises SpecError: something in it that is not changed here leads a board elsewhere.
     """
@@ -83,8 +91,9 @@ def lead(config: ConfigTxt, assigned: Mapping[str, Placed], exists: Exists) -> N
         for key in _OWN:
             for variant in model.variants:
                 _decide(config, key, wanted.get(key), boards, variant)
+    whole = config.expanded(read)
     for model in models:
-        _check(config, assigned[model.name], model, exists)
+        _check(whole, assigned[model.name], model, exists)
 
 
 def _decide(
@@ -130,5 +139,5 @@ def _check(config: ConfigTxt, placed: Placed, model: Model, exists: Exists) -> N
         if (found.kernel, found.initramfs) != wanted:
             raise SpecError(
                 f"{CONFIG} leads a {model.title} to {found.kernel}, not to {wanted[0]}",
-                hint="a line that holds only now and then, or a file that it includes, decides",
+                hint="what is included decides: edit the included file, or take the line out",
             )

@@ -12,7 +12,6 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from rdcompose.boards.bootconfig import CONFIG, PREVIOUS, own_lines
-from rdcompose.boards.configtxt import ConfigTxt
 from rdcompose.boards.firmware_view import view
 from rdcompose.boards.models import MODELS
 from rdcompose.boards.present import Present, holds, same
@@ -22,10 +21,11 @@ from rdcompose.publish import Publication
 from rdcompose.tree import Bytes, Directory, File, Tree, read_all
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from rdcompose.boards.bootset import BootSet
+    from rdcompose.boards.configtxt import ConfigTxt
 
 _CHUNK: Final = 1 << 20
 # Kernels and initramfs as makers of boot folders call them.
@@ -124,23 +124,22 @@ def stale_sets(present: Present) -> list[str]:
 
 def stale_files(present: Present) -> list[str]:
     """Return kernels and initramfs in the folder itself that no board would load."""
-    if not present.directory.is_dir() or present.config is None:
+    if present.config is None:
         return []
-    used: set[str] = set()
-    for data in (present.config, present.previous):
-        if data is not None:
-            used |= _loaded(present, ConfigTxt.parse(data))
+    used = {name for config in present.configs() for name in _loaded(present, config)}
     names = sorted(path.name for path in present.directory.iterdir() if path.is_file())
     return [name for name in names if _BOOTED.fullmatch(name) and name not in used]
 
 
-def _loaded(present: Present, config: ConfigTxt) -> set[str]:
-    found: set[str] = set()
+def _loaded(present: Present, config: ConfigTxt) -> Iterator[str]:
+    """Yield what boards load by a config.txt, and what it names where only they know what holds."""
     for model in MODELS.values():
         for variant in model.variants:
             seen = view(config, model, present.exists, variant=variant)
-            found |= {*seen.initramfs, seen.kernel or ""}
-    return found
+            yield from (*seen.initramfs, seen.kernel or "")
+    for line in config.lines:
+        if line.key in {"kernel", "initramfs", "ramfsfile"}:
+            yield from (name.lstrip("/") for name in line.value.replace(",", " ").split())
 
 
 def _subtree(tree: Tree, path: str) -> Tree:

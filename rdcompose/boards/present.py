@@ -9,6 +9,7 @@ import dataclasses
 import json
 from typing import TYPE_CHECKING, Any, Final
 
+from rdcompose.archive.paths import stays_below
 from rdcompose.boards.bootconfig import CONFIG, PREVIOUS, Placed
 from rdcompose.boards.bootset import (
     BOARDS,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 # Far more than any config.txt has.
 _MAX_CONFIG: Final = 1 << 20
 _CHUNK: Final = 1 << 20
+_TRYBOOT: Final = "tryboot.txt"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,14 +75,27 @@ class Present:
             raise UsageError(f"{self.directory} has no set {name}", hint=f"there is {there}")
         return of_release[-1]
 
-    def in_use(self) -> set[str]:
-        """Return the names of directories that config.txt or the one before it leads to."""
-        found: set[str] = set()
-        for data in (self.config, self.previous):
+    def read(self, name: str) -> bytes | None:
+        """Return a file beside config.txt, ``None`` where there is none.
+
+        :raises SpecError: it cannot be read.
+        """
+        return _read(self.directory / name) if stays_below(name) else None
+
+    def configs(self) -> Iterator[ConfigTxt]:
+        """Yield everything that can lead to something in the folder, with what it includes.
+
+        These are config.txt, the one before it, and the one that the firmware reads after
+        ``reboot "0 tryboot"``.
+        """
+        for data in (self.config, self.previous, self.read(_TRYBOOT)):
             if data is not None:
-                lines = ConfigTxt.parse(data).lines
-                found |= {line.value.strip("/") for line in lines if line.key == "os_prefix"}
-        return found
+                yield ConfigTxt.parse(data).expanded(self.read)
+
+    def in_use(self) -> set[str]:
+        """Return the names of directories that a config.txt leads to, whatever has to hold."""
+        lines = (line for config in self.configs() for line in config.lines)
+        return {line.value.strip("/") for line in lines if line.key == "os_prefix"}
 
 
 def read_present(directory: Path) -> Present:

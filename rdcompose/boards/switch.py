@@ -44,7 +44,7 @@ def switched(present: Present, placed: Placed) -> bytes:
 
     models = placed.set.models
     same = [model for model in models if now(model) == placed.set.architecture]
-    lead(config, {model.name: placed for model in same or models}, present.exists)
+    lead(config, {model.name: placed for model in same or models}, present.exists, present.read)
     boots = booting(present, config)
     for model in same or models:
         if boots.get(model.name) != placed.prefix + placed.set.kernel:

@@ -108,6 +108,15 @@ LINES = st.sampled_from(
 )
 
 
+def test_what_is_included_is_looked_at() -> None:
+    files = {"more.txt": b"kernel=other.img\n", "rest.txt": b"dtparam=i2c=on\n"}
+    config = ConfigTxt("include rest.txt\n")
+    lead(config, {"3": NEW}, set[str]().__contains__, files.get)
+    config = ConfigTxt("kernel=old.img\n[pi3]\ninclude more.txt\n")
+    with pytest.raises(SpecError, match=r"leads a Raspberry Pi 3 to 6\.12\.57\+deb13-arm64/other"):
+        lead(config, {"3": NEW}, set[str]().__contains__, files.get)
+
+
 @given(st.lists(LINES, max_size=12))
 def test_any_config_leads_there_or_says_why_not(lines: list[str]) -> None:
     kept = [line for line in lines if line.startswith(("dtoverlay", "#", "include"))]

@@ -217,6 +217,30 @@ def test_stale_kernels_of_others_go_when_no_board_loads_them(tmp_path: Path) -> 
     } | {"kernel7.img"}
 
 
+def test_what_something_else_leads_to_is_not_stale(tmp_path: Path) -> None:
+    for content in (b"1", b"2", b"3", b"4"):
+        put(tmp_path, make_bootset(content=content))
+    (tmp_path / "tryboot.txt").write_text(f"include more.txt\nos_prefix={ARM64}/\n")
+    (tmp_path / "more.txt").write_text("[gpio4=1]\nkernel=kernel-rescue.img\n")
+    for name in ("kernel-rescue.img", "kernel-old.img"):
+        (tmp_path / name).write_bytes(b"x")
+    present = read_present(tmp_path)
+    assert present.config is not None
+    put_config(present, present.config, remove_stale=True)
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {
+        *(ARM64, f"{ARM64}.3", f"{ARM64}.4", CONFIG, PREVIOUS, "start4.elf"),
+        *("tryboot.txt", "more.txt", "kernel-rescue.img"),
+    }
+
+
+def test_of_several_sets_of_a_release_the_last_is_found(tmp_path: Path) -> None:
+    for content in (b"1", b"2"):
+        put(tmp_path, make_bootset(content=content))
+    shutil.rmtree(tmp_path / ARM64)
+    assert read_present(tmp_path).find(ARM64).prefix == f"{ARM64}.2/"
+
+
 def test_what_cannot_be_rolled_back(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"is no boot folder: it has no config\.txt"):
         rolled_back(read_present(tmp_path))

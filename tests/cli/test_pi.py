@@ -353,6 +353,16 @@ def test_a_flat_folder_has_room_for_one(shop: Workshop) -> None:
     assert "--flat has room for one kernel, and there are 2" in err
 
 
+def test_a_kernel_with_the_name_of_a_file_of_the_firmware(shop: Workshop) -> None:
+    firmware = shop.path / "firmware"
+    firmware.mkdir()
+    for name in ("start4.elf", "fixup4.dat"):
+        (firmware / name).write_bytes(b"x")
+    given = ("--flat", "--board", "4", "--pi-firmware", str(firmware))
+    err = shop.fail(*given, "--kernel-name", "start4.elf", status=2)
+    assert "the firmware has a file start4.elf, and so has the kernel's set" in err
+
+
 def test_a_package_that_is_none(shop: Workshop) -> None:
     (shop.path / "broken.deb").write_bytes(b"no package")
     assert "broken.deb" in shop.fail(kernels=("kernel", "broken"))
