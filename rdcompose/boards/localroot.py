@@ -1,4 +1,4 @@
-"""Whether a kernel and its initramfs can mount the root of a card."""
+"""Whether a kernel and its initramfs can mount the root of a card, and start it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from rdcompose.errors import CapabilityError, SpecError
 from rdcompose.kernel.config import KernelConfig
+from rdcompose.kernel.release import machine_name
 from rdcompose.kernel.supports import find_feature, supports
 
 if TYPE_CHECKING:
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 # What roots are packed with here.
 _COMPRESSOR: Final = "zstd"
+# 32-bit programs, which 64-bit kernels run with CONFIG_COMPAT.
+_ARM: Final = (40, 32, "little")
 
 
 def check_root(plan: Plan, root: RootFilesystem, *, packed: bool) -> None:
@@ -48,3 +51,32 @@ def check_root(plan: Plan, root: RootFilesystem, *, packed: bool) -> None:
                 f"{plan.release} does not hold",
                 hint="list it in modules.ramfs of the profile, or take the profile pi",
             )
+
+
+def check_programs(plan: Plan, root: RootFilesystem, *, init: bool) -> None:
+    """Check that a kernel can start what a root has; of an image, nothing is known.
+
+    ``init`` tells that the command line names what to start.
+
+    :raises SpecError: it has nothing to start, or that is for another machine.
+    """
+    if root.programs is None:
+        return
+    if not root.programs:
+        if init:
+            return
+        raise SpecError(
+            f"the root {root.input.file} has no /sbin/init, nor anything else to start",
+            hint="give the top of a system, or name its program: --cmdline init=/PATH",
+        )
+    own = plan.architecture
+    machines = {(own.elf_machine, own.bits, own.byteorder)}
+    if own.name == "arm64" and KernelConfig.parse(plan.config).builtin("COMPAT"):
+        machines.add(_ARM)
+    first = root.programs[0]
+    if first.machine is not None and first.machine not in machines:
+        raise SpecError(
+            f"the root {root.input.file} is of another architecture: /{first.path} is for "
+            f"{machine_name(*first.machine)}, but the kernel {plan.release} is {own.description}",
+            hint=f"make the root for {own.name}, as with mmdebstrap --arch={own.name}",
+        )

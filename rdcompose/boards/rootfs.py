@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
 from rdcompose.boards.root_directory import digest_of, directory_files
 from rdcompose.boards.root_tar import MAGIC, MAGIC_AT, tar_files
+from rdcompose.boards.rootprogram import Program, first_programs
 from rdcompose.compose.inputs import LOCAL_DIRECTORY, Input
 from rdcompose.errors import FormatError, OutputError, SpecError, UnsupportedError
 from rdcompose.formats.compression import decode, detect
@@ -57,13 +58,15 @@ class RootFilesystem:
     """A root that is to be written to a partition.
 
     ``kind`` is the name under which the kernel mounts it. A partition has at least ``minimum``
-    bytes; a filesystem that ``fills`` it is made as large as the partition.
+    bytes; a filesystem that ``fills`` it is made as large as the partition. ``programs`` are those
+    that the kernel may start, ``None`` of an image, which is not looked into.
     """
 
     kind: str
     minimum: int
     fills: bool
     input: Input
+    programs: tuple[Program, ...] | None = None
     _write: Callable[[BinaryIO, int], None]
 
     @property
@@ -217,15 +220,21 @@ class _Maker:
             return self._squashfs(files, found)
         writer = Ext4Writer(files, uuid=_uuid(found.sha256), label=LABEL, mtime=self._mtime)
         return RootFilesystem(
-            kind="ext4", minimum=writer.minimum, fills=True, input=found, _write=writer.write
+            kind="ext4",
+            minimum=writer.minimum,
+            fills=True,
+            input=found,
+            programs=first_programs(files),
+            _write=writer.write,
         )
 
     def _squashfs(self, files: Files, found: Input) -> RootFilesystem:
+        programs = first_programs(files)
         tree, details = _with_links(files)
         with self._scratch_file() as out:
             write_squashfs(out, tree, mtime=self._mtime, threads=self._threads, details=details)
             out.flush()
-        return self._image(out, found)
+        return dataclasses.replace(self._image(out, found), programs=programs)
 
 
 def _start(source: BinaryIO) -> bytes:

@@ -7,7 +7,7 @@ import dataclasses
 import re
 from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
-from rdcompose.boards.localroot import check_root
+from rdcompose.boards.localroot import check_programs, check_root
 from rdcompose.boards.rootfs import RootFilesystem, RootFormat, root_filesystem
 from rdcompose.boards.sdcard import (
     BOOT,
@@ -138,6 +138,7 @@ def open_card(
             )
             for plan in plans:
                 check_root(plan, root, packed=wanted == RootFormat.SQUASHFS.value)
+                check_programs(plan, root, init="init=" in options.get("cmdline", ""))
         inputs = () if root is None else (root.input,)
         signature = signature_of(options.get("root", ""))
         if signature is None:

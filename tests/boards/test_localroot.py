@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from rdcompose.boards.localroot import check_root
+from rdcompose.boards.localroot import check_programs, check_root
+from rdcompose.boards.rootprogram import Program
 from rdcompose.errors import CapabilityError, SpecError
+from rdcompose.kernel.release import ARCHITECTURES
 from tests.support.packages import CONFIG
 
 if TYPE_CHECKING:
@@ -50,3 +52,52 @@ def test_what_the_initramfs_lacks(module: str) -> None:
     there = {"squashfs", "overlay"} - {module}
     with pytest.raises(SpecError, match=f"a root of squashfs needs the module {module}"):
         check(Root("squashfs", read_only=True), *there)
+
+
+ARM64 = (183, 64, "little")
+ARM = (40, 32, "little")
+AMD64 = (62, 64, "little")
+
+
+def start(
+    *programs: Program, architecture: str = "arm64", config: str = "", init: bool = False
+) -> None:
+    plan = SimpleNamespace(
+        release="6.12",
+        config=f"{CONFIG}{config}\n".encode(),
+        architecture=ARCHITECTURES[architecture],
+    )
+    root = SimpleNamespace(programs=programs, input=SimpleNamespace(file="root.tar"))
+    check_programs(cast("Plan", plan), cast("RootFilesystem", root), init=init)
+
+
+def test_what_can_be_started() -> None:
+    start(Program("sbin/init", ARM64))
+    start(Program("sbin/init", ARM), config="CONFIG_COMPAT=y")
+    start(Program("sbin/init", ARM), architecture="armhf")
+    # A script, and one that nobody looked into.
+    start(Program("sbin/init", None), Program("bin/sh", AMD64))
+    start(init=True)
+
+
+def test_images_are_let_pass() -> None:
+    check_programs(
+        cast("Plan", None), cast("RootFilesystem", SimpleNamespace(programs=None)), init=False
+    )
+
+
+@pytest.mark.parametrize(
+    ("machine", "architecture"), [(AMD64, "arm64"), (ARM, "arm64"), (ARM64, "armhf")]
+)
+def test_what_is_for_another_machine(machine: tuple[int, int, str], architecture: str) -> None:
+    with pytest.raises(
+        SpecError, match=r"root.tar is of another architecture: /sbin/init"
+    ) as caught:
+        start(Program("sbin/init", machine), architecture=architecture)
+    assert f"--arch={architecture}" in str(caught.value.hint)
+
+
+def test_nothing_to_start() -> None:
+    with pytest.raises(SpecError, match=r"root.tar has no /sbin/init") as caught:
+        start()
+    assert "--cmdline init=" in str(caught.value.hint)

@@ -17,6 +17,7 @@ from rdcompose.formats.squashfs.reader import SquashfsImage
 from rdcompose.formats.window import Window
 from rdcompose.tree import File, read_all
 from tests.support.pi_kernels import OTHER, RELEASE, arm64_kernel, put_inputs
+from tests.support.programs import make_program
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -189,6 +190,22 @@ def test_a_squashfs_that_the_kernel_cannot_unpack(shop: Workshop) -> None:
     error = shop.fail(*given, "--root-format", "squashfs")
     assert "cannot read a squashfs compressed with zstd: it lacks CONFIG_SQUASHFS_ZSTD" in error
     shop.make(*given)
+
+
+def test_a_root_of_another_architecture(shop: Workshop) -> None:
+    init = shop.path / "root" / "sbin" / "init"
+    init.write_bytes(make_program(machine=62))
+    error = shop.fail(*SMALL, "--root-from", str(shop.path / "root"))
+    assert "the root root is of another architecture: /sbin/init is for 64-bit x86-64" in error
+    init.write_bytes(make_program(machine=183))
+    shop.make(*SMALL, "--root-from", str(shop.path / "root"))
+
+
+def test_a_root_without_an_init(shop: Workshop) -> None:
+    root = shop.path / "root"
+    (root / "sbin" / "init").rename(root / "start")
+    assert "the root root has no /sbin/init" in shop.fail(*SMALL, "--root-from", str(root))
+    shop.make(*SMALL, "--root-from", str(root), "--cmdline", "init=/start")
 
 
 def test_another_root_gives_another_signature(shop: Workshop) -> None:
