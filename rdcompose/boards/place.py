@@ -16,7 +16,7 @@ from rdcompose.boards.firmware_view import view
 from rdcompose.boards.models import MODELS
 from rdcompose.boards.present import Present, holds, same
 from rdcompose.emit import write_directory
-from rdcompose.errors import UsageError
+from rdcompose.errors import OutputError, UsageError
 from rdcompose.publish import Publication
 from rdcompose.tree import Bytes, Directory, File, Tree, read_all
 
@@ -78,7 +78,7 @@ def write_folder(present: Present, tree: Tree, *, mtime: int, remove_stale: bool
         for name, entry in files.items():
             place = present.directory / name
             if isinstance(entry, Directory):
-                below = _subtree(tree, name)
+                below = _with_others(place, _subtree(tree, name))
                 if not (place.is_dir() and holds(place, below)):
                     write_directory(publication.subdirectory(name), below, mtime=mtime)
             elif isinstance(entry, File) and not (place.is_file() and same(place, entry)):
@@ -91,6 +91,18 @@ def write_folder(present: Present, tree: Tree, *, mtime: int, remove_stale: bool
                 out.write(present.config)
             after = dataclasses.replace(after, previous=present.config)
         _publish(publication, after, set(files), remove_stale=remove_stale)
+
+
+def _with_others(place: Path, below: Tree) -> Tree:
+    """Return a tree with the other files that stand at its place: overlays in a flat folder."""
+    try:
+        for path in place.rglob("*") if place.is_dir() else ():
+            inner = path.relative_to(place).as_posix()
+            if path.is_file() and inner not in below:
+                below.add(File(path=inner, content=Bytes(path.read_bytes())))
+    except OSError as error:
+        raise OutputError(f"cannot read {error.filename or place}: {error.strerror}") from error
+    return below
 
 
 def put_config(present: Present, config: bytes, *, remove_stale: bool = False) -> None:

@@ -394,6 +394,17 @@ def test_overlays_of_the_package(shop: Workshop) -> None:
     assert "console=serial0,115200" in shop.text(f"{RELEASE}/cmdline.txt")
 
 
+def test_overlays_of_others_stay_in_a_flat_folder(shop: Workshop) -> None:
+    for data in (b"first", b"second"):
+        deb = arm64_kernel(trees={"overlays/spi.dtbo": data})
+        (shop.path / "kernel.deb").write_bytes(deb)
+        shop.make("--flat")
+        (shop.out / "overlays" / "mine.dtbo").write_bytes(b"mine")
+    shop.make("--flat")
+    files = shop.files()
+    assert (files["overlays/spi.dtbo"], files["overlays/mine.dtbo"]) == (b"second", b"mine")
+
+
 def test_a_kernel_without_device_trees(shop: Workshop) -> None:
     (shop.path / "kernel.deb").write_bytes(arm64_kernel(names=()))
     err = shop.fail()
