@@ -84,6 +84,33 @@ def test_contents_in_pieces(tmp_path: Path) -> None:
         assert read_all(entry.content) == content
 
 
+def sparse(pieces: str, content: bytes) -> tuple[tarfile.TarInfo, bytes]:
+    """Return a file with holes, in the form that GNU tar calls 0.1."""
+    headers = {"GNU.sparse.map": pieces, "GNU.sparse.size": "1000", "GNU.sparse.numblocks": "3"}
+    return member("holes", content, pax_headers=headers)
+
+
+def test_sparse_file(tmp_path: Path) -> None:
+    row = sparse("10,3,0,0,500,4,1000,0", b"abcdefg")
+    path = write_tar(tmp_path / "root.tar", row, member("b", b"b"))
+    with path.open("rb") as source:
+        tree = tar_files(source).tree
+        entry, other = tree.get("holes"), tree.get("b")
+        assert isinstance(entry, File)
+        assert isinstance(other, File)
+        assert read_all(entry.content) == (
+            bytes(10) + b"abc" + bytes(487) + b"defg" + bytes(1000 - 504)
+        )
+        assert read_all(other.content) == b"b"
+
+
+@pytest.mark.parametrize("pieces", ["10,3,5,4", "10,3,12,4", "998,7", "10,-3"])
+def test_damaged_sparse_file(tmp_path: Path, pieces: str) -> None:
+    path = write_tar(tmp_path / "root.tar", sparse(pieces, b"abcdefg"))
+    with pytest.raises(FormatError, match="the sparse file 'holes' of the tar archive is damaged"):
+        read(path)
+
+
 def test_extended_attributes(tmp_path: Path) -> None:
     value = CAPABILITY.decode("utf-8", "surrogateescape")
     headers = {

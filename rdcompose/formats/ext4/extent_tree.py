@@ -52,14 +52,12 @@ def extent_tree(
         return ExtentTree(_node(leaves, 0, _IN_INODE).ljust(_ROOT_SIZE, b"\0"), {})
     blocks: dict[int, bytes] = {}
     indexes = []
-    logical = 0
     for start in range(0, len(leaves), _IN_BLOCK):
         place = take()
         part = leaves[start : start + _IN_BLOCK]
         node = _node(part, 0, _IN_BLOCK).ljust(BLOCK - 4, b"\0")
         blocks[place] = node + struct.pack("<I", crc32c(inode_seed, node))
         indexes.append(_INDEX.pack(_LEAF.unpack(part[0])[0], place & 0xFFFF_FFFF, place >> 32))
-        logical += len(part)
     if len(indexes) > _IN_INODE:
         raise UnsupportedError("a file is too large for the ext4 filesystem")
     return ExtentTree(_node(indexes, 1, _IN_INODE).ljust(_ROOT_SIZE, b"\0"), blocks)

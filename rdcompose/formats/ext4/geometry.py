@@ -48,10 +48,9 @@ _LONGEST_JOURNAL: Final = 262144
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
-    """The blocks in which a group keeps what it has; ``count`` is that of its own blocks."""
+    """The first block of a group, and those in which it keeps what it has."""
 
     first: int
-    count: int
     block_bitmap: int
     inode_bitmap: int
     inode_table: int
@@ -114,19 +113,18 @@ def arrange(blocks: int, inodes: int) -> Geometry:
         blocks=blocks,
         inodes_per_group=per_group,
         reserved_descriptors=reserved,
-        groups=tuple(_groups(starts, blocks, per_group, space)),
+        groups=tuple(_groups(starts, per_group, space)),
         space=space,
     )
 
 
-def _groups(starts: range, blocks: int, per_group: int, space: Space) -> Iterator[Group]:
+def _groups(starts: range, per_group: int, space: Space) -> Iterator[Group]:
     for flex in range(0, len(starts), GROUPS_PER_FLEX):
         together = starts[flex : flex + GROUPS_PER_FLEX]
         bitmaps = [space.take_together(together[0], 1) for _ in range(2 * len(together))]
         for index, first in enumerate(together):
             yield Group(
                 first=first,
-                count=min(BLOCKS_PER_GROUP, blocks - first),
                 block_bitmap=bitmaps[index],
                 inode_bitmap=bitmaps[len(together) + index],
                 inode_table=space.take_together(together[0], per_group // _INODES_PER_BLOCK),

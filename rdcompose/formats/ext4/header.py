@@ -43,7 +43,7 @@ _TABLE_IS_ZEROED: Final = 0x4
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Header:
-    """What the superblock says, in bytes of 4096 where nothing else is said.
+    """What the superblock says; blocks are of 4096 bytes.
 
     ``journal_root`` are the 60 bytes of the journal's inode, ``journal_size`` its bytes.
     """
