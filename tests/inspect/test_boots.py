@@ -224,3 +224,28 @@ def test_names_of_fat_in_another_case() -> None:
     assert known.kernels == ("R/kernel8.img",)
     assert {"R/KERNEL8.IMG", "R/INITRAMFS8", "R/SHA256SUMS"} <= names(group.artifacts)
     assert verify(Collection((), ()), [known]).contradictions == ()
+
+
+def test_a_folder_without_any_firmware_is_for_the_same_boards() -> None:
+    files = {name: data for name, data in sound().items() if name not in FIRMWARE}
+    assert boards(files) == boards(sound())
+
+
+def test_a_board_that_wants_no_device_tree() -> None:
+    files = flat(config__txt=b"[pi4]\ndevice_tree=\n")
+    for name in [name for name in files if name.endswith(".dtb")]:
+        del files[name]
+    assert boards(files) == ["4 B", "400", "Compute Module 4", "Compute Module 4S"]
+
+
+def test_a_board_that_finds_no_kernel_has_no_set() -> None:
+    known = facts(with_config(CONFIG_TXT + "[pi2]\nkernel=x\n"))
+    assert known.boots[0].view.kernel is None
+    assert known.kernels == ("R/kernel8.img",)
+
+
+def test_what_lies_beside_a_kernel_in_its_directory_belongs_to_it() -> None:
+    others = {"R/other.dtb": dtb("bcm2711"), f"R/config-{OLD}": b"CONFIG_SMP=y\n", "R/x.txt": b""}
+    [group] = facts(sound() | others).sets
+    assert {"R/other.dtb", f"R/config-{OLD}"} <= names(group.artifacts)
+    assert "R/x.txt" not in names(group.artifacts)

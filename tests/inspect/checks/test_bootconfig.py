@@ -24,6 +24,8 @@ def config_remarks(text: str) -> list[str]:
 def test_a_sound_folder() -> None:
     done = check_config_txt(facts(sound()))
     assert (done.findings, done.summary) == ((), "5 settings that count")
+    # The prefix that upstream_kernel=1 implies may be none.
+    assert check_config_txt(facts(flat())).findings == ()
     assert check_command_line(facts(sound())).findings == ()
     assert check_tftp(facts(sound())).done is False
 
@@ -65,9 +67,10 @@ def test_a_blank_behind_the_equals_sign() -> None:
 
 
 def test_what_decides_nothing_is_only_remarked() -> None:
-    text = f"{CONFIG_TXT}gpu_mem = 16\n"
-    assert config_faults(text) == []
-    assert len(config_remarks(text)) == 1
+    for line in ("gpu_mem = 16", "?what", "=x"):
+        text = f"{CONFIG_TXT}{line}\n"
+        assert config_faults(text) == []
+        assert len(config_remarks(text)) == 1
 
 
 def test_a_line_for_other_boards_is_looked_at_too() -> None:

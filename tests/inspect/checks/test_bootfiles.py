@@ -192,7 +192,12 @@ def test_a_device_tree_that_is_none() -> None:
 def test_upstream_names_without_the_setting() -> None:
     check = check_board_trees(facts(flat(config__txt=b"arm_64bit=1\n")))
     assert contradictions(check) == []
-    assert any("upstream_kernel=1 lets all look for it" in text for text in remarks(check))
+    # A Pi 4's has the same name in both families.
+    [message] = remarks(check)
+    assert message.startswith(
+        "bcm2837-rpi-3-b.dtb is found by newer firmware only: upstream_kernel"
+    )
+    assert message.endswith("(Raspberry Pi 3 B, 3 B+)")
 
 
 def test_overlays_without_a_readme() -> None:
@@ -201,6 +206,9 @@ def test_overlays_without_a_readme() -> None:
     check = check_board_trees(facts(files))
     assert any("R/overlays/README is not there" in text for text in contradictions(check))
     files["R/overlays/README"] = b""
+    assert check_board_trees(facts(files)).findings == ()
+    del files["R/overlays/README"], files["R/overlays/disable-bt.dtbo"]
+    files["overlays/disable-bt.dtbo"] = dtb("bcm2711")
     assert check_board_trees(facts(files)).findings == ()
 
 
@@ -235,3 +243,8 @@ def test_a_pi_5_needs_none() -> None:
     del files["bcm2711-rpi-4-b.dtb"]
     done = check_firmware(facts(files | {"config.txt": b"kernel=kernel8.img\n"}))
     assert (done.done, done.findings) == (False, ())
+
+
+def test_without_a_kernel_nothing_is_said_of_auto_initramfs() -> None:
+    files = flat(config__txt=b"arm_64bit=1\nauto_initramfs=1\nkernel=none\n")
+    assert check_initramfs(facts(files)).findings == ()

@@ -10,7 +10,8 @@ import pytest
 from rdcompose.inspect.bootfolder import BootFolder, FolderKind, Volume
 from rdcompose.inspect.boots import BootFacts
 from rdcompose.inspect.checks.bootroot import check_partitions, check_root, check_stamp
-from tests.support.artifacts import contradictions, remarks, tree_of
+from tests.support.artifacts import contradictions, disk_bytes, remarks, tree_of
+from tests.support.modules import make_ko
 from tests.support.pifolders import (
     CONFIG_TXT,
     EXT4,
@@ -79,7 +80,8 @@ def test_nothing_tells_what_is_built_in() -> None:
     [
         (b"root=/dev/nbd0 ip=dhcp\n", "nbd"),
         (b"nbdroot=server/x ip=dhcp\n", "nbd"),
-        (b"root=/dev/nfs nfsroot=server:/x\n", "nfs"),
+        (b"root=/dev/nfs\n", "nfs"),
+        (b"nfsroot=server:/x\n", "nfs"),
         (b"root=/dev/mmcblk0p2 rootfstype=squashfs\n", "squashfs"),
         (b"root=/dev/mmcblk0p2 overlay=tmpfs\n", "overlay"),
     ],
@@ -182,3 +184,13 @@ def test_no_command_line_tells_no_root() -> None:
     files = flat()
     del files["cmdline.txt"]
     assert check_root(facts(files)).done is False
+
+
+def test_a_driver_on_the_modules_disk_comes_too_late() -> None:
+    module = make_ko({"vermagic": f"{RELEASE} SMP mod_unload modversions aarch64"}, machine=183)
+    disk = disk_bytes({f"{RELEASE}/{EXT4}": module}, container="raw")
+    files = flat(initramfs8=initramfs(ext4=False)) | {f"modules-{RELEASE}.squashfs": disk}
+    known = facts(files)
+    assert [module.name for _, module in known.sets[0].modules] == ["ext4"]
+    [message] = contradictions(check_root(known))
+    assert "initramfs8 does not hold it" in message
