@@ -131,7 +131,8 @@ def _check(config: ConfigTxt, placed: Placed, model: Model, exists: Exists) -> N
 
     def there(path: str) -> bool:
         # The set need not be in place yet; which device trees it has is for its maker.
-        return path.startswith(prefix) or exists(path)
+        own = path.startswith(prefix) and "/" not in path.removeprefix(prefix)
+        return own or exists(path)
 
     for variant in model.variants:
         found = view(config, model, there, variant=variant)
