@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from rdcompose.boards.bootconfig import CONFIG, PREVIOUS, own_lines
 from rdcompose.boards.firmware_view import view
 from rdcompose.boards.models import MODELS
-from rdcompose.boards.present import Present, holds, same
+from rdcompose.boards.present import Present, flat_files, holds, same
 from rdcompose.emit import write_directory
 from rdcompose.errors import OutputError, UsageError
 from rdcompose.publish import Publication
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from rdcompose.boards.configtxt import ConfigTxt
 
 _CHUNK: Final = 1 << 20
+_STAMP: Final = re.compile(r"manifest-.+\.json")
 # Kernels and initramfs as makers of boot folders call them.
 _BOOTED: Final = re.compile(r"(?:kernel|initramfs|vmlinuz|vmlinux|initrd|zImage|Image)[^/]*")
 
@@ -121,9 +122,12 @@ def _publish(
     with publication.locked():
         directories: list[str] = []
         files: list[str] = []
+        if any(_STAMP.fullmatch(name) for name in written):
+            # Of one flat set only, so that no two that do not fit stand side by side.
+            files = sorted(flat_files(after.directory) - written)
         if remove_stale:
             directories = [name for name in stale_sets(after) if name not in written]
-            files = [name for name in stale_files(after) if name not in written]
+            files += [name for name in stale_files(after) if name not in {*written, *files}]
         publication.publish(remove=files, remove_directories=directories, last=CONFIG)
 
 

@@ -5,6 +5,7 @@ A set is known by its stamp, the manifest in it, which says what it is of and fo
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 from typing import TYPE_CHECKING, Any, Final
@@ -154,6 +155,18 @@ def _parsed(data: dict[str, Any]) -> SetFacts | None:
         upstream=has_upstream_names({str(row["name"]) for row in data["outputs"]}, models),
         device_tree=None if DEVICE_TREE not in options else tree_name(options[DEVICE_TREE]),
     )
+
+
+def flat_files(directory: Path) -> set[str]:
+    """Return the names of files that flat sets in the folder itself consist of, by their stamps."""
+    found: set[str] = set()
+    for manifest in directory.glob("manifest-*.json"):
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
+            data = json.loads(manifest.read_bytes())
+            names = {row["name"] for row in data["outputs"] if "/" not in row["name"]}
+            # What "build" wrote is for no boards.
+            found |= {manifest.name, *names} if data["options"][BOARDS] else set()
+    return found
 
 
 def holds(path: Path, tree: Tree) -> bool:

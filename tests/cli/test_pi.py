@@ -405,6 +405,22 @@ def test_overlays_of_others_stay_in_a_flat_folder(shop: Workshop) -> None:
     assert (files["overlays/spi.dtbo"], files["overlays/mine.dtbo"]) == (b"second", b"mine")
 
 
+def test_a_flat_folder_has_one_kernel_at_a_time(shop: Workshop) -> None:
+    shop.make("--flat", "--kernel-name", "first.img")
+    (shop.out / "manifest-mine.json").write_bytes(b"[]")
+    built = {"outputs": [{"name": "initrd.mine"}], "options": {"profile": "pi"}}
+    (shop.out / "manifest-built.json").write_text(json.dumps(built))
+    (shop.out / "initrd.mine").write_bytes(b"mine")
+    shop.make("--flat", "--board", "4", kernels=("other",))
+    names = shop.files().keys()
+    assert names == {
+        *("config.txt", "config.previous.txt", "cmdline.txt", "SHA256SUMS"),
+        *("kernel8.img", "initramfs8", "bcm2711-rpi-4-b.dtb", f"config-{OTHER}"),
+        *(f"manifest-{OTHER}.json", "manifest-mine.json", "initrd.mine"),
+        "manifest-built.json",
+    }
+
+
 def test_a_kernel_without_device_trees(shop: Workshop) -> None:
     (shop.path / "kernel.deb").write_bytes(arm64_kernel(names=()))
     err = shop.fail()
