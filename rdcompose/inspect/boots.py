@@ -254,7 +254,8 @@ def _tells_of(record: Artifact, release: str | None, loaded: Iterable[str], dire
     if directory or release is None or record.claimed in {None, release}:
         return True
     outputs = (record.manifest or {}).get("outputs")
-    named = {str(row.get("name")) for row in outputs or () if isinstance(row, dict)}
+    rows = outputs if isinstance(outputs, list) else []
+    named = {str(row.get("name")) for row in rows if isinstance(row, dict)}
     return not named.isdisjoint(loaded)
 
 

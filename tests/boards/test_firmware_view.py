@@ -203,3 +203,13 @@ def test_without_a_variant_it_is_the_models_first() -> None:
     assert found.variant.name == "3 B"
     assert found.cmdline is None
     assert found.cmdline_asked == "cmdline.txt"
+
+
+def test_overlays_of_other_boards_are_not_asked_for() -> None:
+    config = "[pi3]\ndtoverlay=a\n[pi4]\ndtoverlay=b\n[EDID=x]\ndtoverlay=c\n"
+    assert seen(config, "4").overlays_missing == ("overlays/b.dtbo",)
+
+
+def test_no_kernel_leads_to_no_initramfs() -> None:
+    found = seen("auto_initramfs=1", "4", "initramfs8")
+    assert (found.kernel, found.initramfs, found.initramfs_missing) == (None, (), ())

@@ -249,3 +249,12 @@ def test_what_lies_beside_a_kernel_in_its_directory_belongs_to_it() -> None:
     [group] = facts(sound() | others).sets
     assert {"R/other.dtb", f"R/config-{OLD}"} <= names(group.artifacts)
     assert "R/x.txt" not in names(group.artifacts)
+
+
+def test_a_manifest_that_is_none_of_a_set() -> None:
+    damaged = b'{"schema": 1, "release": "%s", "outputs": 5}' % OLD.encode()
+    files = flat() | {f"manifest-{OLD}.json": damaged}
+    assert f"manifest-{OLD}.json" not in names(facts(files).sets[0].artifacts)
+    files = sound() | {f"R/manifest-{RELEASE}.json": damaged}
+    report = verify(Collection((), ()), [facts(files)])
+    assert any("is no manifest" in finding.message for finding in report.contradictions)
