@@ -67,7 +67,8 @@ class Publication:
         trace: TracebackType | None,
     ) -> None:
         for path in self._files.values():
-            _remove(path)
+            with contextlib.suppress(OSError):  # as the error before it: on a read-only system
+                _remove(path)
         os.close(self._lock)
         self._remove_made()
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import threading
@@ -435,3 +436,17 @@ def test_a_file_system_without_modes(tmp_path: Path, monkeypatch: pytest.MonkeyP
         publication.publish()
     assert (tmp_path / "a").read_bytes() == b"1"
     assert (tmp_path / "d" / "b").read_bytes() == b"2"
+
+
+def test_a_file_system_that_is_read_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_args: object, **_kwargs: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(Path, "open", refuse)
+    monkeypatch.setattr(Path, "unlink", refuse)
+    with (
+        pytest.raises(OutputError, match=r"cannot write .*/a: Read-only file system"),
+        Publication(tmp_path) as publication,
+        publication.file("a"),
+    ):
+        pass
