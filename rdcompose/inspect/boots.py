@@ -41,6 +41,7 @@ BOOT_KEYS: Final = frozenset(
 _RECORDS: Final = re.compile(
     r"(?:manifest|config|modules|System\.map)-.*|SHA256SUMS|.*\.(?:squashfs|sqfs|qcow2)"
 )
+_NUMBERED: Final = re.compile(r"(.+)\.\d+")
 _DEVICE_TREE: Final = re.compile(r".*\.dtbo?")
 # Firmware that starts the others; a folder has some of it or none.
 _START: Final = re.compile(r"bootcode\.bin|start\w*\.elf|fixup\w*\.dat")
@@ -82,9 +83,18 @@ class BootFacts:
             content = self.folder.file(path).content
             found = identify_content(content, self.folder.path, path)
             self._artifacts[path] = dataclasses.replace(
-                found, claimed=release_of_name(path), beside=_Beside(self.folder, directory)
+                found, claimed=self._claimed(path), beside=_Beside(self.folder, directory)
             )
         return self._artifacts[path]
+
+    def _claimed(self, path: str) -> str | None:
+        """Return the release that a path tells; ``R.2`` holds the second set of R, by its stamp."""
+        found = release_of_name(path)
+        release = None if found is None else _NUMBERED.fullmatch(found)
+        top = path.partition("/")[0]
+        if release is not None and self.folder.exists(f"{top}/manifest-{release[1]}.json"):
+            return release[1]
+        return found
 
     @cached_property
     def boots(self) -> tuple[Boot, ...]:

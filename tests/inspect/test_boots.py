@@ -258,3 +258,11 @@ def test_a_manifest_that_is_none_of_a_set() -> None:
     files = sound() | {f"R/manifest-{RELEASE}.json": damaged}
     report = verify(Collection((), ()), [facts(files)])
     assert any("is no manifest" in finding.message for finding in report.contradictions)
+
+
+def test_the_second_set_of_a_release() -> None:
+    files = sound() | boot_set(prefix=f"{RELEASE}.2/") | boot_set(prefix=f"{RELEASE}.3/")
+    files["config.txt"] = CONFIG_TXT.replace("R/", f"{RELEASE}.2/").encode()
+    found = facts(files)
+    assert {row.claimed for one in found.sets for row in one.artifacts} <= {RELEASE, None}
+    assert not verify(Collection((), ()), [found]).contradictions
