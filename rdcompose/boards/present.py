@@ -113,6 +113,9 @@ def read_present(directory: Path) -> Present:
 
 def _read(path: Path) -> bytes | None:
     try:
+        # A pipe would be waited for.
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            raise SpecError(f"cannot read {path}: it is no file")
         with path.open("rb") as file:
             data = file.read(_MAX_CONFIG + 1)
     except (FileNotFoundError, NotADirectoryError):

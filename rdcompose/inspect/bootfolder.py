@@ -23,7 +23,7 @@ from rdcompose.formats.fat.reader import read_fat
 from rdcompose.formats.filesystem import kinds_of_image
 from rdcompose.formats.mbr import SECTOR, is_mbr, read_mbr
 from rdcompose.formats.window import Window
-from rdcompose.inspect.filecontent import FileContent, file_content
+from rdcompose.inspect.filecontent import FileContent, check_ends, file_content
 from rdcompose.tree import Directory, File, Tree, read_all
 
 if TYPE_CHECKING:
@@ -159,7 +159,7 @@ def _below(path: Path) -> tuple[BootFolder, ...]:
 
 
 def _directories(path: Path, *, network: bool) -> Iterator[BootFolder]:
-    names = sorted(entry.name for entry in os.scandir(path) if entry.is_dir())
+    names = sorted(entry.name for entry in path.iterdir() if entry.is_dir())
     serials = [name for name in names if _SERIAL.fullmatch(name) and _boots(path / name)]
     # With a directory for each Pi, bootcode.bin alone makes no folder: Pi 2 and 3 ask for it there.
     whole = not serials or any((path / name).is_file() for name in (CONFIG, *_FIRMWARE[1:]))
@@ -212,10 +212,10 @@ def _fill(
         if entry.name.startswith(".") or entry.name in without:
             continue
         path = Path(entry.path)
-        if entry.is_file():
+        if path.is_file():
             if (content := file_content(path)) is not None:
                 tree.add(File(path=prefix + entry.name, content=content))
-        elif entry.is_dir() and len(chain) <= _MAX_DEPTH and (real := path.resolve()) not in chain:
+        elif path.is_dir() and len(chain) <= _MAX_DEPTH and (real := path.resolve()) not in chain:
             tree.add(Directory(path=prefix + entry.name))
             _fill(tree, path, f"{prefix}{entry.name}/", (*chain, real), ())
 
@@ -239,6 +239,7 @@ def _is_for_pi(folder: BootFolder) -> bool:
 
 
 def _image(path: Path, stack: ExitStack) -> Iterator[BootFolder]:
+    check_ends(path)
     source = stack.enter_context(path.open("rb"))
     start = source.read(SECTOR)
     if is_fat(start):

@@ -205,7 +205,7 @@ def _files(directory: Path) -> Iterator[Path]:
     for entry in entries:
         if entry.name.startswith("."):
             continue
-        if entry.is_file():
+        if Path(entry.path).is_file():
             # /boot/vmlinuz is a link to one of the kernels beside it.
             if not (entry.is_symlink() and _target(entry.path) in names):
                 yield Path(entry.path)
@@ -227,7 +227,7 @@ def _device_trees(directory: Path, depth: int) -> Iterator[Path]:
         if entry.is_dir(follow_symlinks=False):
             if depth:
                 yield from _device_trees(Path(entry.path), depth - 1)
-        elif entry.name.endswith(_DEVICE_TREE_SUFFIXES) and entry.is_file():
+        elif entry.name.endswith(_DEVICE_TREE_SUFFIXES) and Path(entry.path).is_file():
             yield Path(entry.path)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
+import stat
 from typing import TYPE_CHECKING
 
 from rdcompose.errors import SpecError
@@ -37,14 +39,26 @@ class FileContent:
 
 
 def file_content(path: Path) -> FileContent | None:
-    """Return the file at a path, ``None`` if there is nothing.
+    """Return the file at a path, ``None`` if there is nothing, or links lead in a circle.
 
-    :raises SpecError: its directory cannot be read.
+    :raises SpecError: its directory cannot be read, or it is no file.
     """
     try:
         status = path.stat()
-    except FileNotFoundError:
-        return None
+        check_ends(path)
     except OSError as error:
+        if error.errno in {errno.ENOENT, errno.ELOOP}:
+            return None
         raise SpecError(f"cannot read {path}: {error.strerror}") from error
     return FileContent(path, status.st_size, (status.st_dev, status.st_ino))
+
+
+def check_ends(path: Path) -> None:
+    """Check that reading a file comes to an end, as it does not for pipes and ``/dev/zero``.
+
+    :raises SpecError: it does not.
+    :raises OSError: there is nothing at the path.
+    """
+    mode = path.stat().st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISBLK(mode) or stat.S_ISDIR(mode)):
+        raise SpecError(f"cannot read {path}: it is no file")

@@ -17,6 +17,7 @@ from rdcompose.formats.qcow2_reader import is_qcow2, open_qcow2
 from rdcompose.formats.squashfs.reader import SquashfsImage
 from rdcompose.inspect.artifact import Artifact, ChecksumLine, Checksums, Disk, Kind
 from rdcompose.inspect.contents import examine, module_place
+from rdcompose.inspect.filecontent import check_ends
 from rdcompose.inspect.initramfs import is_initramfs, read_initramfs
 from rdcompose.inspect.kernel import exported_versions
 from rdcompose.kernel.config import KernelConfig
@@ -54,6 +55,7 @@ def identify(path: Path, name: str) -> Artifact:
     :raises SpecError: it cannot be opened or read.
     """
     try:
+        check_ends(path)
         with path.open("rb") as source:
             size = source.seek(0, io.SEEK_END)
             source.seek(0)

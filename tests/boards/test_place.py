@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from pathlib import Path
@@ -300,4 +301,11 @@ def test_a_config_that_is_none(tmp_path: Path) -> None:
     (tmp_path / CONFIG).rmdir()
     (tmp_path / CONFIG).write_bytes(bytes((1 << 20) + 1))
     with pytest.raises(SpecError, match="it is larger than"):
+        read_present(tmp_path)
+
+
+@pytest.mark.parametrize("name", [CONFIG, PREVIOUS])
+def test_a_pipe_is_no_config(tmp_path: Path, name: str) -> None:
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(SpecError, match=rf"cannot read .*{name}: it is no file"):
         read_present(tmp_path)

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import os
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,7 +16,6 @@ from tests.support.pifolders import fat, folder, sd_image, sound, write
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 SMALL = {"config.txt": b"kernel=x\n", "x": b"kernel", "R/y": b"z"}
 
@@ -191,3 +192,25 @@ def test_a_file_below_a_file_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "x").unlink()
     with pytest.raises(SpecError, match=r"cannot read .*No such file"):
         list(found.chunks(1))
+
+
+def test_links_that_lead_in_a_circle_are_nothing(tmp_path: Path, stack: ExitStack) -> None:
+    write(tmp_path / "12345678", SMALL)
+    (tmp_path / "12345678" / "start.elf").symlink_to("start.elf")
+    (tmp_path / "12345678" / "bootcode.bin").symlink_to("../bootcode.bin")
+    (tmp_path / "bootcode.bin").symlink_to("12345678/bootcode.bin")
+    (tmp_path / "87654321").symlink_to("87654321")
+    [found] = opened(tmp_path, stack)
+    assert set(found.files) == set(SMALL)
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path, stack: ExitStack) -> None:
+    os.mkfifo(tmp_path / "config.txt")
+    for path in (tmp_path, tmp_path / "config.txt"):
+        with pytest.raises(SpecError, match=r"cannot read .*config\.txt: it is no file"):
+            opened(path, stack)
+
+
+def test_a_device_without_end_is_not_read(stack: ExitStack) -> None:
+    with pytest.raises(SpecError, match="cannot read /dev/zero: it is no file"):
+        opened(Path("/dev/zero"), stack)
