@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from rdcompose.boards.netroot import network_root
-from rdcompose.errors import SpecError
+from rdcompose.errors import SpecError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -82,6 +82,17 @@ def checked_line(text: str) -> str:
 def names_root(words: str) -> bool:
     """Whether words of a command line say themselves what the root is."""
     return any(word.partition("=")[0] in ROOTS for word in words.split())
+
+
+def check_words(root: str | None, words: str) -> None:
+    """Check that a root that is asked for is the only one.
+
+    :raises UsageError: words for the command line name another.
+    """
+    if root is not None and any(word.startswith("root=") for word in words.split()):
+        raise UsageError(
+            f"--root {root} and the root= of --cmdline are two roots", hint="leave out one of them"
+        )
 
 
 def root_words(root: str, own: str = "") -> list[str]:

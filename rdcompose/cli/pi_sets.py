@@ -17,7 +17,7 @@ from rdcompose.boards.bootset import (
     models_of,
     tree_name,
 )
-from rdcompose.boards.cmdline import names_root
+from rdcompose.boards.cmdline import check_words, names_root
 from rdcompose.boards.edit import edited_line
 from rdcompose.boards.models import MODELS, find_models
 from rdcompose.boards.netroot import network_root
@@ -170,13 +170,17 @@ def _tree_names(model: Model) -> tuple[str, ...]:
 
 
 def _options(arguments: argparse.Namespace, lock: Lock | None) -> dict[str, str]:
-    """Return the options of this command's own that were given, else what a lock has."""
+    """Return the options of this command's own that were given, else what a lock has.
+
+    :raises UsageError: two of them contradict each other.
+    """
     locked = {} if lock is None else lock.options
     options = {name: locked[name] for name in _OPTIONS if name in locked}
     for name, attribute in _OPTIONS.items():
         value = getattr(arguments, attribute)
         if value is not None:
             options[name] = " ".join(value) if isinstance(value, list) else value
+    check_words(options.get("root"), options.get("cmdline", ""))
     return options
 
 
