@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rdcompose.boards.bootconfig import assign
 from rdcompose.boards.configtxt import ConfigTxt
@@ -38,6 +38,13 @@ if TYPE_CHECKING:
     from rdcompose.boards.netboot import Netboot
     from rdcompose.boards.sdcard import Card
     from rdcompose.tree import Tree
+
+
+# Options that say how a kernel is put into the folder, and mean nothing without one.
+_OF_A_KERNEL: Final = (
+    *("board", "arch", "release", "root", "cmdline", "kernel_name", "device_tree"),
+    *("pi_firmware", "flat", "profile"),
+)
 
 
 def pi(arguments: argparse.Namespace) -> int:
@@ -81,13 +88,23 @@ def _check(arguments: argparse.Namespace) -> None:
 def _changes_only(arguments: argparse.Namespace) -> bool:
     """Whether nothing is to be made, but what is there to be changed."""
     wanted = arguments.switch is not None or arguments.rollback
-    if wanted and (arguments.kernel or arguments.locked):
-        option = "--rollback" if arguments.rollback else "--switch"
+    option = "--rollback" if arguments.rollback else "--switch" if wanted else "--remove-stale"
+    makes = bool(arguments.kernel or arguments.locked)
+    if wanted and makes:
         raise UsageError(
             f"{option} makes nothing new, and a KERNEL is given",
             hint="without it, the new kernel is switched to when it is in place",
         )
-    return wanted or (arguments.remove_stale and not (arguments.kernel or arguments.locked))
+    if makes or not (wanted or arguments.remove_stale):
+        return False
+    for name in _OF_A_KERNEL:
+        value = getattr(arguments, "words" if name == "cmdline" else name)
+        if value is not None and value is not False:
+            raise UsageError(
+                f"{option} without a KERNEL makes nothing new, and --{name.replace('_', '-')} is "
+                "for what is made"
+            )
+    return True
 
 
 def _changed(arguments: argparse.Namespace, present: Present) -> bytes:

@@ -301,6 +301,7 @@ def test_json(shop: Workshop) -> None:
         (("--edit", "--flat"), "--edit goes without --flat"),
         (("--switch", "x"), "--switch makes nothing new, and a KERNEL is given"),
         (("--rollback",), "--rollback makes nothing new, and a KERNEL is given"),
+        (("--root", "/dev/sda2", "--cmdline", "quiet root=/dev/sdb2"), "are two roots"),
         (("--edit",), "is no boot folder: it has no config.txt"),
         (("--edit", "--image", "sd.img"), "--edit changes a boot folder, and --image makes a new"),
     ],
@@ -339,6 +340,19 @@ def test_without_a_kernel_or_a_place(shop: Workshop, capsys: pytest.CaptureFixtu
     assert "is no boot folder" in shop.refuse("--rollback")
     assert "is no boot folder" in shop.refuse("--remove-stale")
     assert "has no set 6.1" in shop.refuse("--switch", "6.1")
+
+
+@pytest.mark.parametrize(
+    "what", [("--switch", RELEASE), ("--rollback",), ("--remove-stale",)], ids=lambda what: what[0]
+)
+def test_a_change_alone_takes_nothing_that_is_for_a_kernel(
+    shop: Workshop, what: tuple[str, ...]
+) -> None:
+    shop.make()
+    shop.make("--board", "4")
+    for given in (("--board", "4"), ("--cmdline", "quiet"), ("--flat",), ("--root", "none")):
+        error = shop.refuse(*what, *given)
+        assert f"{what[0]} without a KERNEL makes nothing new, and {given[0]} is for" in error
 
 
 def test_a_folder_of_someone_else_is_not_taken(shop: Workshop) -> None:
