@@ -63,12 +63,6 @@ def extent_tree(
     return ExtentTree(_node(indexes, 1, _IN_INODE).ljust(_ROOT_SIZE, b"\0"), blocks)
 
 
-def tree_blocks(stretches: Sequence[Stretch]) -> int:
-    """Return how many blocks a tree of these takes."""
-    count = sum(-(-stretch.length // _MAX_LENGTH) for stretch in stretches)
-    return 0 if count <= _IN_INODE else -(-count // _IN_BLOCK)
-
-
 def _leaves(stretches: Sequence[Stretch]) -> Iterator[bytes]:
     logical = 0
     for stretch in stretches:

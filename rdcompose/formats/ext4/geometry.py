@@ -72,11 +72,6 @@ class Geometry:
         return self.inodes_per_group * len(self.groups)
 
     @property
-    def table_blocks(self) -> int:
-        """Blocks of the inode table of each group."""
-        return self.inodes_per_group // _INODES_PER_BLOCK
-
-    @property
     def descriptor_blocks(self) -> int:
         """Blocks of the descriptors of all groups."""
         return _descriptor_blocks(len(self.groups))
