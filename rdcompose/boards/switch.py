@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from rdcompose.boards.bootconfig import CONFIG, PREVIOUS
+from rdcompose.boards.bootset import CMDLINE
 from rdcompose.boards.configtxt import ConfigTxt
 from rdcompose.boards.firmware_view import view
 from rdcompose.boards.lead import booted, lead
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from rdcompose.boards.bootconfig import Placed
     from rdcompose.boards.models import Model
     from rdcompose.boards.present import Present
+
+_HINT: Final = "rdcompose verify tells what is wrong with a folder"
 
 
 def parsed_config(present: Present) -> ConfigTxt:
@@ -51,8 +54,11 @@ def switched(present: Present, placed: Placed) -> bytes:
             raise SpecError(
                 f"{present.directory / placed.prefix} does not start on a {model.title}: its "
                 "kernel or device tree is missing",
-                hint="rdcompose verify tells what is wrong with a folder",
+                hint=_HINT,
             )
+    for name in (placed.set.initramfs, CMDLINE):
+        if not present.exists(placed.prefix + name):
+            raise SpecError(f"{present.directory / placed.prefix} has no {name}", hint=_HINT)
     return config.to_bytes()
 
 

@@ -309,3 +309,13 @@ def test_a_pipe_is_no_config(tmp_path: Path, name: str) -> None:
     os.mkfifo(tmp_path / name)
     with pytest.raises(SpecError, match=rf"cannot read .*{name}: it is no file"):
         read_present(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["initramfs8", "cmdline.txt"])
+def test_no_switch_to_a_set_that_has_lost_a_file(tmp_path: Path, name: str) -> None:
+    put(tmp_path, make_bootset())
+    put(tmp_path, make_bootset(release=NEWER))
+    (tmp_path / ARM64 / name).unlink()
+    present = read_present(tmp_path)
+    with pytest.raises(SpecError, match=rf"{re.escape(ARM64)} has no {re.escape(name)}"):
+        switched(present, present.find(ARM64))
