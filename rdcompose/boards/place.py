@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Final
 from rdcompose.boards.bootconfig import CONFIG, PREVIOUS, own_lines
 from rdcompose.boards.firmware_view import view
 from rdcompose.boards.models import MODELS
-from rdcompose.boards.present import Present, flat_files, holds, same
+from rdcompose.boards.present import Present, flat_files, holds, read_present, same
 from rdcompose.emit import write_directory
 from rdcompose.errors import OutputError, UsageError
 from rdcompose.publish import Publication
 from rdcompose.tree import Bytes, Directory, File, Tree, read_all
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from rdcompose.boards.bootset import BootSet
@@ -70,12 +70,14 @@ def write_folder(present: Present, tree: Tree, *, mtime: int, remove_stale: bool
     What stands there as it is to be is left alone. If the config.txt changes, the one of before is
     kept. With ``remove_stale``, what neither of the two leads to is removed.
 
-    :raises OutputError: a file cannot be written; the directory is as it was.
+    :raises OutputError: a file cannot be written, or the folder is not as ``present`` says any
+        more; the directory is as it was.
     """
     config = tree.get(CONFIG)
     new = present.config if not isinstance(config, File) else read_all(config.content)
     files = {entry.path: entry for entry in tree if "/" not in entry.path}
     with Publication(present.directory) as publication:
+        there = {name: (present.directory / name).exists() for name in files}
         for name, entry in files.items():
             place = present.directory / name
             if isinstance(entry, Directory):
@@ -91,7 +93,21 @@ def write_folder(present: Present, tree: Tree, *, mtime: int, remove_stale: bool
             with publication.file(PREVIOUS) as out:
                 out.write(present.config)
             after = dataclasses.replace(after, previous=present.config)
-        _publish(publication, after, set(files), remove_stale=remove_stale)
+        with publication.locked():
+            _check_unchanged(present, there)
+            _publish(publication, after, set(files), remove_stale=remove_stale)
+
+
+def _check_unchanged(present: Present, there: Mapping[str, bool]) -> None:
+    """Check that nobody else has written the folder since it was looked at.
+
+    A set could otherwise take the place of one that another process leads a board to.
+    """
+    found = {name: (present.directory / name).exists() for name in there}
+    if found != there or read_present(present.directory).config != present.config:
+        raise OutputError(
+            f"{present.directory} was changed by another process meanwhile", hint="run this again"
+        )
 
 
 def _with_others(place: Path, below: Tree) -> Tree:
@@ -119,16 +135,15 @@ def put_config(present: Present, config: bytes, *, remove_stale: bool = False) -
 def _publish(
     publication: Publication, after: Present, written: set[str], *, remove_stale: bool
 ) -> None:
-    with publication.locked():
-        directories: list[str] = []
-        files: list[str] = []
-        if any(_STAMP.fullmatch(name) for name in written):
-            # Of one flat set only, so that no two that do not fit stand side by side.
-            files = sorted(flat_files(after.directory) - written)
-        if remove_stale:
-            directories = [name for name in stale_sets(after) if name not in written]
-            files += [name for name in stale_files(after) if name not in {*written, *files}]
-        publication.publish(remove=files, remove_directories=directories, last=CONFIG)
+    directories: list[str] = []
+    files: list[str] = []
+    if any(_STAMP.fullmatch(name) for name in written):
+        # Of one flat set only, so that no two that do not fit stand side by side.
+        files = sorted(flat_files(after.directory) - written)
+    if remove_stale:
+        directories = [name for name in stale_sets(after) if name not in written]
+        files += [name for name in stale_files(after) if name not in {*written, *files}]
+    publication.publish(remove=files, remove_directories=directories, last=CONFIG)
 
 
 def stale_sets(present: Present) -> list[str]:

@@ -57,6 +57,22 @@ def test_a_new_folder(tmp_path: Path) -> None:
     assert set(boots(tmp_path / "boot").values()) == {f"{ARM64}/kernel8.img"}
 
 
+@pytest.mark.parametrize("first", [False, True], ids=["over another", "first"])
+def test_a_folder_that_another_process_wrote_meanwhile(tmp_path: Path, first: bool) -> None:
+    boot = tmp_path / "boot"
+    if not first:
+        put(boot, make_bootset(RPI))
+    present = read_present(boot)
+    made = make_bootset()
+    tree = boot_folder([made], models=made.models, firmware={}, directories=[ARM64])
+    put(boot, make_bootset(NEWER))
+    before = contents(boot)
+    with pytest.raises(OutputError, match="changed by another process meanwhile"):
+        write_folder(present, tree, mtime=7)
+    assert contents(boot) == before
+    assert {path.name for path in boot.iterdir()} == {path.partition("/")[0] for path in before}
+
+
 def test_the_same_again_touches_nothing(tmp_path: Path) -> None:
     put(tmp_path, make_bootset())
     before = {path: path.stat().st_ino for path in tmp_path.rglob("*")}
