@@ -49,11 +49,15 @@ def assign(sets: Sequence[Placed], models: Sequence[Model]) -> dict[str, Placed]
 
 
 def sections(sets: Sequence[Placed], models: Sequence[Model]) -> tuple[Section, ...]:
-    """Return what config.txt has to say: a section a board, or one for all of a single set."""
+    """Return what config.txt has to say: a section a board, or one for all of a single set.
+
+    A set with a device tree of its own has sections in any case.
+    """
     assigned = assign(sets, models)
     used = list(dict.fromkeys(placed.prefix for placed in assigned.values()))
-    if len(used) == 1:
-        [first] = {placed.prefix: placed for placed in assigned.values()}.values()
+    first = next(iter(assigned.values()), None)
+    # A device tree that is named would be there for boards, too, that it is not for.
+    if first is not None and len(used) == 1 and first.set.device_tree is None:
         return (Section(ALL, settings(first, models)),)
     return tuple(
         Section(model.section, settings(assigned[model.name], [model]))

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from rdcompose.boards.bootconfig import Placed, assign, config_text, own_lines
+from rdcompose.boards.bootconfig import Placed, assign, config_text, own_lines, sections
 from rdcompose.boards.bootset import BootSet
 from rdcompose.boards.configtxt import ConfigTxt
 from rdcompose.boards.firmware_view import view
@@ -87,6 +87,9 @@ def test_a_device_tree_that_is_asked_for() -> None:
     made = make_bootset(device_tree="own.dtb")
     assert b"device_tree=own.dtb\n" in config_text([Placed(made, "")], made.models)
     assert b"os_prefix" not in config_text([Placed(made, "")], made.models)
+    # Boards that it is not for find the same files, and are led to none.
+    row = Placed(made, "")
+    assert [section.name for section in sections([row], find_models(["3", "4"]))] == ["pi3", "pi4"]
 
 
 @pytest.mark.parametrize("own", [b"", b"dtparam=i2c=on\n", b"\xff no end"])
