@@ -40,6 +40,9 @@ _OPTIONS: Final = {
 }
 # Of memory, and built into every kernel.
 _ALWAYS: Final = frozenset({"ramfs", "tmpfs", "rootfs", "auto"})
+# Those that a root on a disk can have, and what names such a root.
+_ON_DISKS: Final = ("btrfs", "erofs", "ext4", "f2fs", "squashfs", "vfat", "xfs")
+_DISK: Final = re.compile(r"/dev/(?:mmcblk|sd|nvme|disk/)|(?:PART)?(?:UUID|LABEL)=", re.ASCII)
 _PARTITION: Final = re.compile(r"/dev/mmcblk\d+p(\d+)")
 
 
@@ -53,10 +56,12 @@ def check_root(facts: BootFacts) -> Check:
             finding = _judged(group, driver, why)
             if finding is not None and finding not in findings:
                 findings.append(finding)
-    if not seen:
+        if not findings and (finding := _without_initramfs(facts, kernel, group)) is not None:
+            findings.append(finding)
+    if not (seen or findings):
         summary = "nothing tells the type of the root file system, as rootfstype= would"
         return Check(name="root", summary=summary, done=False)
-    names = ", ".join(dict.fromkeys(seen))
+    names = ", ".join(dict.fromkeys(seen)) or "file systems of disks"
     return Check(name="root", summary=f"{names}: driver there", findings=tuple(findings))
 
 
@@ -92,6 +97,24 @@ def _types(facts: BootFacts, line: CommandLine) -> dict[str, str]:
             # ext2, ext3 and ext4 have one driver.
             return {kind: f"partition {volume.number} is {kind}" for kind in volume.kinds[-1:]}
     return {}
+
+
+def _without_initramfs(facts: BootFacts, kernel: str, group: ArtifactSet) -> Finding | None:
+    """Return what is to be said of a kernel that is alone and can mount no disk whatever."""
+    if any(boot.view.initramfs for boot in facts.loading(kernel)):
+        return None
+    lines = (command_line(facts, boot.view) for boot in facts.loading(kernel))
+    roots = [line.get("root") or "" for line in lines if line is not None]
+    root = next((root for root in roots if _DISK.match(root)), None)
+    configs = [row for row in group.of(Kind.CONFIG) if row.config is not None]
+    if root is None or not configs:
+        return None
+    if any(_built_in(group, name)[0] for name in _ON_DISKS):
+        return None
+    return contradiction(
+        f"{kernel} cannot mount its root {root}: no initramfs is loaded, and {configs[0].name} has "
+        "no file system of disks built in; config.txt wants a line 'initramfs FILE followkernel'"
+    )
 
 
 def _judged(group: ArtifactSet, driver: str, why: str) -> Finding | None:

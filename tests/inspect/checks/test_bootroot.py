@@ -66,6 +66,33 @@ def test_no_initramfs_at_all() -> None:
     assert message.endswith("and there is no initramfs")
 
 
+ALONE = b"arm_64bit=1\nupstream_kernel=1\n"
+
+
+@pytest.mark.parametrize("where", ["/dev/mmcblk0p2", "/dev/sda2", "PARTUUID=1a2b3c4d-02", "UUID=1"])
+def test_no_initramfs_and_no_file_system_in_the_kernel(where: str) -> None:
+    """Whatever the type of the root, which nothing tells: there is no driver for any."""
+    files = flat(config__txt=ALONE, cmdline__txt=f"root={where} rootwait\n".encode())
+    [message] = contradictions(check_root(facts(files)))
+    assert message == (
+        f"kernel8.img cannot mount its root {where}: no initramfs is loaded, and {CONFIG} has no "
+        "file system of disks built in; config.txt wants a line 'initramfs FILE followkernel'"
+    )
+
+
+@pytest.mark.parametrize("line", [b"root=/dev/ram rw\n", b"console=tty0\n", b"root=/dev/nfs\n"])
+def test_no_initramfs_and_no_disk(line: bytes) -> None:
+    found = contradictions(check_root(facts(flat(config__txt=ALONE, cmdline__txt=line))))
+    assert not [message for message in found if "no file system of disks" in message]
+
+
+@pytest.mark.parametrize("option", ["CONFIG_EXT4_FS=y", "CONFIG_SQUASHFS=y"])
+def test_no_initramfs_but_a_file_system_in_the_kernel(option: str) -> None:
+    files = flat(config__txt=ALONE, cmdline__txt=b"root=/dev/mmcblk0p2\n")
+    config = {CONFIG: kernel_config(RELEASE, option)}
+    assert check_root(facts(files | config)).findings == ()
+
+
 def test_nothing_tells_what_is_built_in() -> None:
     files = flat(initramfs8=initramfs(ext4=False))
     del files[CONFIG]
