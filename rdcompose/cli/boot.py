@@ -24,7 +24,7 @@ from rdcompose.qemu.boards import find_board
 from rdcompose.qemu.check import beside_root, check, facts
 from rdcompose.qemu.command import Access, Disk, Machine, image_format
 from rdcompose.qemu.efi import Efi, find_firmware, make_partition
-from rdcompose.qemu.guestdisk import guest_tree, read_initramfs, write_guest_disk
+from rdcompose.qemu.guestdisk import PARTITION, guest_tree, read_initramfs, write_guest_disk
 from rdcompose.qemu.process import find_program, run_machine
 from rdcompose.qemu.report import Report
 from rdcompose.qemu.timeline import as_svg, as_text, timeline
@@ -150,7 +150,8 @@ def _append(job: _Job) -> str:
     words = []
     given, _, init_arguments = f" {job.arguments.append} ".partition(" -- ")
     if (job.root or job.made) and _option(given, "root") is None:
-        words.append(f"root={job.board.first_disk}")
+        alone = job.root is not None or job.board.in_order
+        words.append(f"root={job.board.first_disk if alone else PARTITION}")
     if job.arguments.check and _option(given, "panic") is None:
         # What fails is to end the machine, not to open a shell.
         words.append("panic=-1")
@@ -215,7 +216,8 @@ def _make_disk(job: _Job, initramfs: Initramfs, script: str, lines: list[str]) -
         )
     tree = guest_tree(initramfs, job.artifacts.release, script, lines)
     with job.made.open("wb") as out:
-        write_guest_disk(out, tree)
+        partition = job.root is None and not job.board.in_order
+        write_guest_disk(out, tree, partition=partition)
 
 
 def _initramfs(job: _Job) -> Initramfs:

@@ -47,7 +47,12 @@ class Board:
     @property
     def first_disk(self) -> str:
         """The device that the first disk is for the kernel."""
-        return "/dev/sda" if self.disk == "usb-storage" else "/dev/vda"
+        return "/dev/vda" if self.in_order else "/dev/sda"
+
+    @property
+    def in_order(self) -> bool:
+        """Whether disks get their names in their order; on USB the kernel looks at all at once."""
+        return self.disk != "usb-storage"
 
 
 def _x86(

@@ -9,11 +9,13 @@ from __future__ import annotations
 import dataclasses
 import importlib.resources
 import re
-from typing import TYPE_CHECKING, BinaryIO, Final
+from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
 from rdcompose.errors import FormatError, SpecError
 from rdcompose.formats.cpio import read_newc, segments
+from rdcompose.formats.mbr import SECTOR, Mbr, Partition, PartitionType
 from rdcompose.formats.squashfs.writer import write_squashfs
+from rdcompose.formats.window import Window
 from rdcompose.kernel.module import modname
 from rdcompose.tree import Bytes, Directory, Entry, File, Symlink, Tree, read_all
 
@@ -28,6 +30,11 @@ _MODULE: Final = re.compile(r"^(usr/)?lib/modules/.*\.ko(\.\w+)?$")
 _BUILT_IN: Final = re.compile(r"^(usr/)?lib/modules/[^/]+/modules\.builtin$")
 _MOUNT_POINTS: Final = ("dev", "mnt", "proc", "run", "sys", "tmp")
 _BUSYBOX: Final = "bin/busybox"
+_SIGNATURE: Final = 0x7264636F
+# How a kernel command line names the one partition of a disk that has one.
+PARTITION: Final = f"PARTUUID={_SIGNATURE:08x}-01"
+_START: Final = 1 << 20
+_LARGEST: Final = 1 << 32
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,12 +132,24 @@ def _add(tree: Tree, entry: Entry) -> None:
     tree.add(dataclasses.replace(entry, path=tree.resolved(entry.path)))
 
 
-def write_guest_disk(out: BinaryIO, tree: Tree) -> None:
+def write_guest_disk(out: BinaryIO, tree: Tree, *, partition: bool = False) -> None:
     """Write the disk; zlib is the compressor that every kernel with squashfs can read.
+
+    ``partition``: in one, by which it is found whatever the disk is called.
 
     :raises FormatError: the tree holds what no squashfs can.
     """
+    place = Window(out, _START, _LARGEST) if partition else out
     try:
-        write_squashfs(out, tree, mtime=0, compressor="gzip", level=1)
+        write_squashfs(cast("BinaryIO", place), tree, mtime=0, compressor="gzip", level=1)
     except SpecError as error:
         raise FormatError(f"the initramfs holds what no root can: {error.message}") from error
+    if not partition:
+        return
+    sectors = -(-place.tell() // SECTOR)
+    root = Partition(
+        number=1, type=PartitionType.LINUX, start=_START // SECTOR, sectors=sectors, active=False
+    )
+    out.truncate(_START + sectors * SECTOR)
+    out.seek(0)
+    out.write(Mbr(signature=_SIGNATURE, partitions=(root,)).pack())

@@ -264,7 +264,7 @@ def test_real_boards(boot: Boot) -> None:
     assert (status, "/out/bcm2837-rpi-3-b.dtb " in out) == (0, True)
     Path("my.dtb").write_bytes(b"")
     _, out, _ = boot("--machine", "raspi3b", "--dry-run", "--dtb", "my.dtb")
-    assert "/my.dtb -append 'console=ttyAMA0 root=/dev/sda' " in out
+    assert "/my.dtb -append 'console=ttyAMA0 root=PARTUUID=7264636f-01' " in out
 
 
 def test_missing_qemu_names_its_package(boot: Boot, monkeypatch: pytest.MonkeyPatch) -> None:

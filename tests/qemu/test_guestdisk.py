@@ -1,14 +1,19 @@
 from __future__ import annotations
 
 import io
+from typing import TYPE_CHECKING
 
 import pytest
 
 from rdcompose.errors import FormatError, SpecError
 from rdcompose.formats.filesystem import kinds_of_image
-from rdcompose.qemu.guestdisk import guest_tree, read_initramfs, write_guest_disk
+from rdcompose.formats.mbr import read_mbr
+from rdcompose.qemu.guestdisk import PARTITION, guest_tree, read_initramfs, write_guest_disk
 from rdcompose.tree import Bytes, Directory, File, Node, NodeKind, Symlink, Tree, read_all
 from tests.support.fakeqemu import MODULES, RELEASE, initramfs_tree, newc
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def text(tree: Tree, path: str) -> str:
@@ -85,3 +90,20 @@ def test_disk_is_a_squashfs() -> None:
     out = io.BytesIO()
     write_guest_disk(out, guest_tree(read_initramfs(newc(initramfs_tree())), RELEASE, "check", []))
     assert kinds_of_image(out) == ("squashfs",)
+
+
+def test_a_partition_is_found_by_its_number(tmp_path: Path) -> None:
+    """Where disks can change their names, the kernel knows the root by its PARTUUID."""
+    tree = Tree()
+    tree.add(File(path="sbin/init", mode=0o755, content=Bytes(b"#!/bin/sh\n")))
+    plain, parted = tmp_path / "plain", tmp_path / "parted"
+    with plain.open("wb") as out:
+        write_guest_disk(out, tree)
+    with parted.open("wb") as out:
+        write_guest_disk(out, tree, partition=True)
+    data = parted.read_bytes()
+    table = read_mbr(data[:512])
+    [partition] = table.partitions
+    assert f"PARTUUID={table.part_uuid(partition.number)}" == PARTITION
+    start, size = partition.start * 512, partition.sectors * 512
+    assert data[start:] == plain.read_bytes().ljust(size, b"\0")
