@@ -45,13 +45,12 @@ CLIENTS: Final[Mapping[str, Client]] = {
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Request:
-    """One file that is asked for: its size, so many times, and then, if ``fetched``, the file.
+    """One file that is asked for; one that is not ``fetched`` is only looked whether it is there.
 
     ``path`` is relative to the directory of the Pi, or, ``in_root``, to the server's root.
     """
 
     path: str
-    probes: int = 0
     fetched: bool = True
     in_root: bool = False
 
@@ -71,12 +70,7 @@ def requests_of(client: Client, view: BootView) -> tuple[Request, ...]:
 
 
 def _look(path: str) -> Request:
-    return Request(path, probes=1, fetched=False)
-
-
-def _firmware(path: str) -> Request:
-    """Return a request of start*.elf, which looks before it fetches."""
-    return Request(path, probes=1)
+    return Request(path, fetched=False)
 
 
 def _pi3(view: BootView) -> Iterator[Request]:
@@ -109,10 +103,10 @@ def _pi4(view: BootView) -> Iterator[Request]:
 def _start_elf(view: BootView, armstub: str) -> Iterator[Request]:
     """Yield what start.elf and start4.elf ask for."""
     yield Request("recovery.elf")
-    yield _firmware("config.txt")
+    yield Request("config.txt")
     yield Request("dt-blob.bin")
     yield Request("recovery.elf")
-    yield _firmware("config.txt")
+    yield Request("config.txt")
     yield Request("bootcfg.txt")
     yield from _system(view, armstub, again="config.txt")
 
@@ -139,18 +133,18 @@ def _system(view: BootView, armstub: str, *, again: str) -> Iterator[Request]:
         yield from map(_look, trees[:1])
         yield _look(f"{view.prefix}overlays/README")
     for path in (*view.initramfs, *view.initramfs_missing):
-        yield _firmware(path)
+        yield Request(path)
     for path in trees:
-        yield _firmware(path)
+        yield Request(path)
         if path == view.device_tree:
             break
-    yield _firmware(f"{view.overlay_directory}overlay_map.dtb")
-    yield _firmware(again)
+    yield Request(f"{view.overlay_directory}overlay_map.dtb")
+    yield Request(again)
     for path in (*view.overlays, *view.overlays_missing):
-        yield _firmware(path)
-    yield _firmware(view.cmdline_asked)
+        yield Request(path)
+    yield Request(view.cmdline_asked)
     yield Request(armstub)
-    yield _firmware(kernel)
+    yield Request(kernel)
 
 
 _SEQUENCES: Final = {Client.PI3: _pi3, Client.PI4: _pi4, Client.PI5: _pi5}

@@ -28,7 +28,7 @@ def paths(requests: tuple[Request, ...], *, fetched: bool = True) -> list[str]:
 def test_a_pi_3_begins_in_the_servers_root() -> None:
     found = requests_of(Client.PI3, seen("3"))
     assert [row.path for row in found if row.in_root] == ["bootcode.bin", "bootsig.bin"]
-    assert found[2] == Request("start.elf", probes=1, fetched=False)
+    assert found[2] == Request("start.elf", fetched=False)
     assert paths(found)[2:6] == ["autoboot.txt", "config.txt", "recovery.elf", "start.elf"]
     assert "armstub8.bin" in paths(found)
 
