@@ -20,6 +20,10 @@ for _number in (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP):
         _default = signal.default_int_handler if _number == signal.SIGINT else signal.SIG_DFL
         signal.signal(_number, _default)
 
+# Tests make templates and folders, whose modes are part of what is built from them. What is
+# not to depend on the umask says so in tests of its own.
+os.umask(0o022)
+
 
 @pytest.fixture(autouse=True)
 def _reproducible_environment(monkeypatch: pytest.MonkeyPatch) -> None:
