@@ -177,6 +177,31 @@ def test_usb_disk_that_appears_late(
     assert "root filesystem is /dev/sda, ext4, ro" in steps(console)
 
 
+def test_usb_root_behind_the_modules_disk(
+    composition: Compose, lists: str, tree: Path, tmp_path: Path
+) -> None:
+    image = ext4(tree, tmp_path / "root.img")
+    built = composition("bookworm", "amd64", "--profile", lists)
+    monitor = tmp_path / "monitor"
+
+    def talk(guest: Guest) -> None:
+        guest.expect("waiting for the root: /dev/sda is the modules disk", limit=120)
+        plug_later(monitor, "device_add usb-storage,drive=late,bus=usb.0")
+
+    machine = built.machine(
+        "root=/dev/sda rootwait",
+        ("-device", "qemu-xhci,id=usb"),
+        ("-drive", f"if=none,id=modules,format=qcow2,snapshot=on,file={built.disk}"),
+        ("-device", "usb-storage,drive=modules,bus=usb.0"),
+        ("-drive", f"if=none,id=late,format=raw,snapshot=on,file={image}"),
+        ("-monitor", f"unix:{monitor},server=on,wait=off"),
+    )
+    console = boot(machine, talk=talk)
+    assert "/dev/sda is the modules disk, the root is /dev/sdb;" in console
+    assert "root: /dev/sdb ext4" in console
+    assert "modules are on /dev/sda and in the initramfs" in steps(console)
+
+
 def test_nvme_whose_driver_is_a_module(
     composition: Compose, lists: str, tree: Path, tmp_path: Path
 ) -> None:

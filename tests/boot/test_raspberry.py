@@ -82,7 +82,7 @@ def test_a_card(board: Board, tmp_path: Path) -> None:
     """
     image = tmp_path / "sd.img"
     tree = rootfs.root_tree(tmp_path / "tree", architecture_of(board.flavour), INIT)
-    options = ("--board", board.board, "--disk", board.disk, "--cmdline", "rw")
+    options = ("--board", board.board, "--disk", board.disk, "--cmdline", "rw loglevel=4")
     make(board.suite, board.flavour, *options, "--image", str(image), "--root-from", str(tree))
     with boot_partition(image) as partition:
         machine = raspi(board.machine, partition, tmp_path, *card(image))
@@ -108,7 +108,7 @@ def test_pinets_way(tmp_path: Path) -> None:
         folder = tmp_path / "boot"
         root = f"nbd:{HOST}:{port}/pinet"
         # On a machine with other work the emulated USB takes its time to find the card.
-        options = ("--board", "3", "--root", root, "--cmdline", "rootwait=60")
+        options = ("--board", "3", "--root", root, "--cmdline", "rootwait=60 loglevel=4")
         make("trixie", "arm64", *options, "-o", str(folder))
         network = ("-netdev", "user,id=net", "-device", "usb-net,netdev=net")
         machine = raspi("raspi3b", folder_tree(folder), tmp_path, *network)

@@ -3,15 +3,16 @@
 # Lists of words are split on purpose, and busybox's read can count characters:
 # shellcheck disable=SC2046,SC2086,SC3045
 
-# await NAME: wait until the device is there, looking for new drivers meanwhile; at most
-# as many seconds as the command line allows. A slow machine takes longer for each round, so
-# the clock counts, not the rounds.
+# await NAME [COMMAND]: wait until the device is there, or a command finds it, looking for new
+# drivers meanwhile; at most as many seconds as the command line allows. A slow machine takes
+# longer for each round, so the clock counts, not the rounds.
 await() {
+	found_by=${2:-find_device}
 	read_clock
 	begun=$now
 	told=1
 	tick=0
-	until find_device "$1"; do
+	until "$found_by" "$1"; do
 		read_clock
 		waited=$((now - begun))
 		if [ "$waited" -ge "$told" ]; then

@@ -48,7 +48,7 @@ has_init() {
 
 # The kernel names SCSI disks in the order in which they answer, which is not the same at
 # every boot. Where the modules disk got the root's name, $device becomes the first disk
-# that holds the root's init.
+# that holds the root's init; one on USB may come a while after the first.
 sidestep_modules() {
 	start=
 	case $device in
@@ -59,20 +59,27 @@ sidestep_modules() {
 	[ ! -d "$DISK/$release" ] || taken=$device
 	umount $DISK
 	[ -n "$taken" ] || return
+	if await "the root: $taken is the modules disk" find_other_root; then
+		warn "$taken is the modules disk, the root is $device; root=UUID= or LABEL= does not change"
+	else
+		device=$taken
+	fi
+}
+
+# find_other_root: set $device to the first disk but $taken that holds the root's init.
+find_other_root() {
 	for path in /sys/class/block/sd?; do
 		device=/dev/${path##*/}
 		[ "$device" != "$taken" ] || continue
 		guess_type "$device"
 		mount ${type:+-t "$type"} -o ro "$device" $NEW 2> /dev/null || continue
-		other=
-		! has_init || other=$device
-		umount $NEW
-		if [ -n "$other" ]; then
-			warn "$taken is the modules disk, the root is $other; root=UUID= or LABEL= does not change"
+		if has_init; then
+			umount $NEW
 			return
 		fi
+		umount $NEW
 	done
-	device=$taken
+	return 1
 }
 
 # mount_root: bring the root filesystem to $NEW. Fails when a person has been asked to do
