@@ -131,9 +131,11 @@ def _prefix(facts: BootFacts, view: BootView) -> Iterator[str]:
     ):
         yield f"os_prefix={asked} is passed over: that of a directory ends with a slash: {asked}/"
         return
-    below = [path for path in facts.folder.files if path.startswith(asked.lstrip("/"))]
-    what = "kernel or device tree" if below else "file"
-    yield f"os_prefix={asked} is passed over, because there is no {what} of this board below it"
+    kernels = [asked.lstrip("/") + name for name in view.kernel_asked]
+    if not any(map(facts.folder.exists, kernels)):
+        yield f"os_prefix={asked} is passed over, because {' or '.join(kernels)} is not there"
+        return
+    yield f"os_prefix={asked} is passed over, because no device tree of this board is below it"
 
 
 def check_command_line(facts: BootFacts) -> Check:
