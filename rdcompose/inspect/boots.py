@@ -110,6 +110,7 @@ class BootFacts:
         closest = (
             [boot for boot in base if boot.view.kernel and boot.view.device_tree],
             [boot for boot in base if not names.isdisjoint(boot.view.variant.device_trees())],
+            [boot for boot in base if boot.view.kernel and self._runs(boot.view)],
             [boot for boot in base if boot.view.kernel],
             [boot for boot in base if any(map(self.has_file, boot.view.firmware[-2:]))],
             base,
@@ -198,6 +199,11 @@ class BootFacts:
             return False
         return wrong_kernel(found, self.artifact(found.kernel)) is None
 
+    def _runs(self, found: BootView) -> bool:
+        """Whether a board's processor is as wide as its kernel."""
+        image = None if found.kernel is None else self.artifact(found.kernel).image
+        return image is not None and image.bits in {None, *found.model.bits}
+
     def _set(self, kernel: str) -> ArtifactSet:
         loaded = self.loaded(kernel)
         found = [self.artifact(path) for path in loaded]
@@ -274,6 +280,8 @@ def wrong_kernel(found: BootView, kernel: Artifact) -> str | None:
     image = kernel.image
     if image is None:
         return f"{kernel.name} is no kernel: {kernel.problem or kernel.what}"
+    if image.bits is not None and image.bits not in found.model.bits:
+        return f"{kernel.name} is a kernel of {image.bits} bits, which this board does not run"
     if image.bits not in {found.bits, None}:
         return (
             f"{kernel.name} is a kernel of {image.bits} bits, and the firmware starts it in "

@@ -68,6 +68,14 @@ def test_boards_that_come_closest() -> None:
     assert len(boards({"config.txt": b"kernel=x\n"})) == 7
 
 
+def test_a_board_that_the_kernel_is_too_wide_for_is_not_close() -> None:
+    """With the device trees gone, only the kernel tells what the folder is for."""
+    files = {name: data for name, data in flat().items() if not name.endswith(".dtb")}
+    found = boards(files | {"config.txt": b"arm_64bit=1\nkernel=kernel8.img\n"})
+    assert {"3 B", "4 B"} <= set(found)
+    assert not {"Zero", "1 B+", "2 B"} & set(found)
+
+
 def test_firmware_beside_the_directories_of_a_tftp_server() -> None:
     files = {name: data for name, data in sound().items() if name != "bootcode.bin"}
     known = BootFacts(folder(files, FolderKind.NETWORK, shared={"bootcode.bin": b""}))

@@ -66,6 +66,13 @@ def test_a_kernel_that_is_started_in_the_wrong_width() -> None:
     assert check_kernel(facts(only_three)).findings == ()
 
 
+def test_a_kernel_that_is_too_wide_for_a_board() -> None:
+    files = flat() | {"config.txt": b"[pi2]\nkernel=kernel8.img\n"}
+    files["bcm2836-rpi-2-b.dtb"] = dtb("bcm2836")
+    messages = contradictions(check_kernel(facts(files)))
+    assert "kernel8.img is a kernel of 64 bits, which this board does not run" in messages[0]
+
+
 def test_boards_that_only_the_width_keeps_away_are_remarked() -> None:
     files = flat(vmlinuz=make_arm64("6.12.9+deb13-arm64"))
     files["config.txt"] = b"kernel=vmlinuz\nupstream_kernel=1\n"
