@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from rdcompose.inspect.artifact import Kind
 from rdcompose.inspect.checks.bootconfig import command_line
-from rdcompose.inspect.findings import Check, Finding, contradiction, count, remark
+from rdcompose.inspect.findings import Check, Finding, contradiction, count, remark, some
 from rdcompose.kernel.module import modname
 
 if TYPE_CHECKING:
@@ -233,10 +233,17 @@ def _foreign(
         theirs = None if row.manifest is None else str(row.manifest.get("release"))
         if theirs is None or release is None or theirs == release:
             continue
-        found += [
-            f"{path} is loaded with the kernel {release}, and by {row.name} it is of {theirs}"
-            for path in sorted(_covered(row) & set(loaded))
-        ]
+        paths = sorted(_covered(row) & set(loaded))
+        if len(paths) == 1:
+            found.append(
+                f"{paths[0]} is loaded with the kernel {release}, and by {row.name} it is of "
+                f"{theirs}"
+            )
+        elif paths:
+            found.append(
+                f"{len(paths)} files are loaded with the kernel {release}, and by {row.name} they "
+                f"are of {theirs}: {some(paths)}"
+            )
     return found
 
 

@@ -63,13 +63,14 @@ def check_release(group: ArtifactSet) -> Check:
     release = group.release
     if release is None:
         return Check(name="release", summary="nothing tells a release", done=False)
-    inside, names = list(_inside(group)), list(_names(group))
-    said_so = next((where for where, said in inside + names if said == release), None)
+    inside = list(_inside(group))
+    named = [(_by_name(artifact), artifact.claimed) for artifact in _named(group)]
+    said_so = next((where for where, said in (*inside, *named) if said == release), None)
     first = "all is to be" if said_so is None else f"{said_so} is"
     findings = list(_differing(inside, release, first))
     for artifact, contents in group.holders:
         findings += _directories(artifact, contents, release, first)
-    findings += _differing(names, release, first)
+    findings += _named_otherwise(group, release, first)
     if not group.of(Kind.KERNEL):
         findings.append(remark("there is no kernel among the files"))
     return Check(name="release", summary=f"all is of {release}", findings=tuple(findings))
@@ -88,10 +89,29 @@ def _inside(group: ArtifactSet) -> Iterator[tuple[str, str]]:
             yield f"the composition of {artifact.name}", str(artifact.manifest.get("release"))
 
 
-def _names(group: ArtifactSet) -> Iterator[tuple[str, str]]:
-    for artifact in group.artifacts:
-        if artifact.claimed is not None:
-            yield f"the {artifact.kind.value} {artifact.name}, by its name,", artifact.claimed
+def _named(group: ArtifactSet) -> list[Artifact]:
+    """Return what says a release by its name."""
+    return [artifact for artifact in group.artifacts if artifact.claimed is not None]
+
+
+def _by_name(artifact: Artifact) -> str:
+    return f"the {artifact.kind.value} {artifact.name}, by its name,"
+
+
+def _named_otherwise(group: ArtifactSet, release: str, first: str) -> Iterator[Finding]:
+    """Yield one finding for each other release, however many files are named after it."""
+    others: dict[str, list[Artifact]] = {}
+    for artifact in _named(group):
+        if artifact.claimed != release:
+            others.setdefault(str(artifact.claimed), []).append(artifact)
+    for said, named in others.items():
+        if len(named) == 1:
+            yield contradiction(f"{first} of {release}, but {_by_name(named[0])} is of {said}")
+        else:
+            yield contradiction(
+                f"{first} of {release}, but {count(len(named), 'file')} are, by their names, of "
+                f"{said}: {some([row.name for row in named])}"
+            )
 
 
 def _differing(claims: Iterable[tuple[str, str]], release: str, first: str) -> Iterator[Finding]:

@@ -65,6 +65,14 @@ class TestManifest:
         ]
         assert config.stat().st_size == size
 
+    def test_modules_of_another_release_are_not_compared(self, tmp_path: Path) -> None:
+        files = sound_files()
+        del files[MANIFEST]
+        data = manifest(files, release=OTHER, initramfs={"modules": [{"path": DUMMY}]})
+        for name, content in (files | {MANIFEST: data}).items():
+            (tmp_path / name).write_bytes(content)
+        assert contradictions(check_manifest(read(tmp_path))) == []
+
     def test_modules_that_are_others(self, tmp_path: Path) -> None:
         files = sound_files()
         del files[MANIFEST]

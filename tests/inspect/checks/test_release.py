@@ -101,11 +101,15 @@ class TestRelease:
         assert message.endswith(f"but modules-{RELEASE}.qcow2 has modules of {OTHER}")
 
     def test_names_that_are_wrong(self) -> None:
-        renamed = group(kernel(name=f"vmlinuz-{OTHER}"), initramfs(name=f"initrd-{OTHER}"))
+        first = f"the kernel in vmlinuz-{OTHER} is of {RELEASE}, but"
+        kernel_named = kernel(name=f"vmlinuz-{OTHER}")
+        assert contradictions(check_release(group(kernel_named, initramfs()))) == [
+            f"{first} the kernel vmlinuz-{OTHER}, by its name, is of {OTHER}"
+        ]
+        # One cause, one line.
+        renamed = group(kernel_named, initramfs(name=f"initrd-{OTHER}"))
         assert contradictions(check_release(renamed)) == [
-            f"the kernel in vmlinuz-{OTHER} is of {RELEASE}, but the {what}, by its name, "
-            f"is of {OTHER}"
-            for what in (f"kernel vmlinuz-{OTHER}", f"initramfs initrd-{OTHER}")
+            f"{first} 2 files are, by their names, of {OTHER}: vmlinuz-{OTHER}, initrd-{OTHER}"
         ]
 
     def test_what_is_inside_comes_before_names(self) -> None:
