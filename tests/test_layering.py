@@ -24,7 +24,7 @@ LAYERS: Final = [
     {"formats"},
     {"kernel", "archive"},
     {"compose"},
-    {"outputs", "emit", "publish", "update", "manifest", "boards", "qemu", "inspect"},
+    {"outputs", "emit", "publish", "update", "manifest", "boards", "qemu", "inspect", "release"},
     {"cli"},
     {"__main__"},
 ]

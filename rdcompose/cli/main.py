@@ -67,6 +67,8 @@ def _run(arguments: argparse.Namespace) -> int:
         from rdcompose.cli.kernels import list_kernels as run
     elif command == "cache":
         from rdcompose.cli.cache import cache as run
+    elif command == "release":
+        from rdcompose.cli.release import release as run
     elif command.startswith("update-"):
         from rdcompose.cli.update import update as run
     else:

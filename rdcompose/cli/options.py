@@ -14,6 +14,7 @@ from rdcompose.cli.boot_options import add_boot
 from rdcompose.cli.content_options import add_content_options
 from rdcompose.cli.image_options import add_image_options
 from rdcompose.cli.pi_options import add_pi
+from rdcompose.cli.release_options import add_release
 from rdcompose.cli.supports_options import add_supports
 from rdcompose.cli.verify_options import add_verify
 
@@ -41,6 +42,7 @@ def make_parser() -> argparse.ArgumentParser:
     add_pi(commands, add_format=functools.partial(_add_format, disk="none"), add_common=_add_common)
     _add_kernels(commands)
     add_supports(commands, add_common=_add_common)
+    add_release(commands)
     _add_minivm(commands)
     _add_cache(commands)
     return parser

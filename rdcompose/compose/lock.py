@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import json
@@ -28,7 +29,7 @@ from rdcompose.errors import SpecError
 from rdcompose.formats.compression import parse_compression
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
@@ -103,22 +104,39 @@ def read_lock(path: Path) -> Lock:
     :raises SpecError: it cannot be read, or is no such manifest.
     """
     content = read_file(path, "manifest")
+    with malformed(path):
+        return parse_lock(path, json.loads(content))
+
+
+def parse_lock(path: Path, data: Mapping[str, Any]) -> Lock:
+    """Return what the data of a manifest say; ``path`` is where they were read.
+
+    To be called within :func:`malformed`, which makes a :class:`SpecError` of what goes wrong.
+    """
+    return Lock(
+        path=path,
+        release=_typed(data, "release", str),
+        architecture=_typed(data, "architecture", str),
+        timestamp=_number(data, "timestamp", 1 << 32),
+        options=_options(data["options"]),
+        inputs=tuple(_input(row) for row in data["inputs"]),
+    )
+
+
+@contextlib.contextmanager
+def malformed(path: Path, *, hint: str = _HINT) -> Iterator[None]:
+    """Say of what the body finds wrong that the file is no manifest.
+
+    :raises SpecError: something is missing, or of another kind than it should be.
+    """
     try:
-        data = json.loads(content)
-        return Lock(
-            path=path,
-            release=_typed(data, "release", str),
-            architecture=_typed(data, "architecture", str),
-            timestamp=_number(data, "timestamp", 1 << 32),
-            options=_options(data["options"]),
-            inputs=tuple(_input(row) for row in data["inputs"]),
-        )
+        yield
     except KeyError as error:
-        raise SpecError(f"{path} is no manifest: it has no {error}", hint=_HINT) from error
+        raise SpecError(f"{path} is no manifest: it has no {error}", hint=hint) from error
     except SpecError as error:
-        raise SpecError(f"{path} is no manifest: {error.message}", hint=_HINT) from error
+        raise SpecError(f"{path} is no manifest: {error.message}", hint=hint) from error
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
-        raise SpecError(f"{path} is no manifest: {error}", hint=_HINT) from error
+        raise SpecError(f"{path} is no manifest: {error}", hint=hint) from error
 
 
 def _options(row: Mapping[str, Any]) -> dict[str, str]:

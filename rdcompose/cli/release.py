@@ -1,0 +1,43 @@
+"""``rdcompose release``: from builds to what can be published."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import TYPE_CHECKING
+
+from rdcompose.cli.environment import source_date_epoch
+from rdcompose.cli.terminal import progress, size_text, table
+from rdcompose.release.writing import ReleaseSpec, write_release
+
+if TYPE_CHECKING:
+    import argparse
+
+    from rdcompose.release.writing import Released
+
+
+def release(arguments: argparse.Namespace) -> int:
+    """Run the command; returns the exit status."""
+    spec = ReleaseSpec(
+        directories=tuple(arguments.directories),
+        output=arguments.output,
+        name=arguments.name or "",
+        timestamp=source_date_epoch(),
+        md5=arguments.md5,
+    )
+    with progress("releasing", shown=not (arguments.quiet or arguments.no_progress)):
+        released = write_release(spec)
+    if arguments.json:
+        print(json.dumps(_summary(released), indent=2, ensure_ascii=False))
+    elif not arguments.quiet:
+        print(table([(file.name, size_text(file.size)) for file in released.files]))
+    return 0
+
+
+def _summary(released: Released) -> dict[str, object]:
+    return {
+        "directory": str(released.directory),
+        "name": released.name,
+        "builds": [build.name for build in released.builds],
+        "files": [dataclasses.asdict(file) for file in released.files],
+    }

@@ -1,0 +1,42 @@
+"""The options of ``rdcompose release``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def add_release(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser(
+        "release",
+        help="make builds a release: checksums, one manifest, notes",
+        description="Check what was built, and put it into one directory with SHA256SUMS, "
+        "manifest.json and NOTES.md; all of it or nothing. Two files of the same name get the "
+        "names of their builds' directories.",
+    )
+    parser.add_argument(
+        "directories",
+        metavar="DIR",
+        nargs="+",
+        type=Path,
+        help="directories that rdcompose build wrote to",
+    )
+    parser.add_argument(
+        "-o",
+        "--output",
+        metavar="DIR",
+        type=Path,
+        help="where copies of the files go (default: the release is made in the one DIR)",
+    )
+    parser.add_argument(
+        "--name", metavar="TEXT", help="what the release is called (default: the kernels' releases)"
+    )
+    parser.add_argument("--md5", action="store_true", help="write MD5SUMS, too")
+    group = parser.add_argument_group("how it runs")
+    group.add_argument("-q", "--quiet", action="store_true", help="print errors only")
+    group.add_argument("--no-progress", action="store_true", help="show no progress")
+    group.add_argument("--json", action="store_true", help="print the result as JSON")

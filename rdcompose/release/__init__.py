@@ -1,0 +1,1 @@
+"""Builds as something to publish: checked, named, described, and put in one place."""

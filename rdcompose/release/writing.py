@@ -1,0 +1,160 @@
+"""From builds to a release: all of its files, complete, or none."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from typing import TYPE_CHECKING, Any, Final
+
+from rdcompose import __version__
+from rdcompose.errors import UsageError
+from rdcompose.manifest import to_json
+from rdcompose.outputs import CHECKSUMS
+from rdcompose.publish import Publication
+from rdcompose.release.builds import find_builds, named
+from rdcompose.release.draft import Draft
+from rdcompose.release.notes import NOTES, notes
+from rdcompose.release.place import (
+    MANIFEST,
+    MD5,
+    checksums,
+    earlier_names,
+    place_builds,
+    place_document,
+)
+from rdcompose.release.records import KIND
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from rdcompose.release.builds import Build
+    from rdcompose.release.place import Placed
+    from rdcompose.release.records import ReleaseRecord
+
+SCHEMA: Final = 1
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ReleaseSpec:
+    """What a release is to be.
+
+    Without an ``output`` it is made where its one build lies. ``timestamp`` is that of its
+    documents, in seconds since 1970; by default that of the newest build.
+    """
+
+    directories: tuple[Path, ...]
+    output: Path | None = None
+    name: str = ""
+    timestamp: int | None = None
+    previous: ReleaseRecord | None = None
+    md5: bool = False
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Released:
+    """A release that was written: its directory, builds and files."""
+
+    directory: Path
+    name: str
+    builds: tuple[Build, ...]
+    files: tuple[Placed, ...]
+
+
+def write_release(spec: ReleaseSpec) -> Released:
+    """Write a release.
+
+    :raises SpecError: a directory holds no build, or a build is not as its manifest says.
+    :raises OutputError: it cannot be written; what was there stays as it was.
+    """
+    directory, copied = _place(spec)
+    builds = named(find_builds(spec.directories))
+    with Publication(directory) as publication:
+        files = place_builds(publication, builds, copied=copied)
+        draft = Draft(
+            name=spec.name or _default_name(builds),
+            timestamp=_timestamp(spec, builds),
+            builds=builds,
+            files=files,
+        )
+        written = _write_documents(publication, spec, draft)
+        with publication.locked():
+            new = {file.name for file in written}
+            stale = earlier_names(directory, with_files=copied) - new
+            publication.publish(remove=sorted(stale), last=CHECKSUMS)
+    return Released(directory=directory, name=draft.name, builds=builds, files=written)
+
+
+def _place(spec: ReleaseSpec) -> tuple[Path, bool]:
+    """Return the directory of the release, and whether files have to be copied there."""
+    if spec.output is None:
+        if len(spec.directories) > 1:
+            raise UsageError(
+                "a release of several directories needs one of its own",
+                hint="name it with --output DIR",
+            )
+        return spec.directories[0], False
+    here = [_same(directory, spec.output) for directory in spec.directories]
+    if any(here) and len(here) > 1:
+        raise UsageError(
+            f"{spec.output} holds one of the builds, and the release of several needs a directory "
+            "of its own"
+        )
+    return spec.output, not any(here)
+
+
+def _same(one: Path, other: Path) -> bool:
+    with contextlib.suppress(OSError):
+        return one.samefile(other)
+    return False
+
+
+def _timestamp(spec: ReleaseSpec, builds: Sequence[Build]) -> int:
+    if spec.timestamp is not None:
+        return spec.timestamp
+    return max(build.record.lock.timestamp for build in builds)
+
+
+def _default_name(builds: Sequence[Build]) -> str:
+    return ", ".join(dict.fromkeys(build.release for build in builds))
+
+
+def _write_documents(
+    publication: Publication, spec: ReleaseSpec, draft: Draft
+) -> tuple[Placed, ...]:
+    """Write what is said about the files; returns these and the documents."""
+    documents = {NOTES: notes(draft, spec.previous)}
+    placed = [place_document(publication, name, data) for name, data in documents.items()]
+    placed.append(place_document(publication, MANIFEST, to_json(_manifest(draft, placed))))
+    placed += draft.files
+    if spec.md5:
+        placed.append(place_document(publication, MD5, checksums(placed, MD5)))
+    placed.append(place_document(publication, CHECKSUMS, checksums(placed, CHECKSUMS)))
+    return tuple(sorted(placed, key=lambda file: file.name))
+
+
+def _manifest(draft: Draft, documents: Sequence[Placed]) -> dict[str, Any]:
+    return {
+        "schema": SCHEMA,
+        "kind": KIND,
+        "tool": {"name": "rdcompose", "version": __version__},
+        "name": draft.name,
+        "timestamp": draft.timestamp,
+        "builds": [
+            {
+                "name": build.name,
+                "release": build.release,
+                "architecture": build.architecture,
+                "files": dict(sorted(build.names.items())),
+                "disk_modules": [],
+                "manifest": build.record.data,
+            }
+            for build in draft.builds
+        ],
+        "files": [_row(file) for file in draft.files],
+        "documents": [_row(file) for file in sorted(documents, key=lambda file: file.name)],
+    }
+
+
+def _row(file: Placed) -> dict[str, Any]:
+    return {"name": file.name, "size": file.size, "sha256": file.sha256}
