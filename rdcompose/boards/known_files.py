@@ -6,10 +6,11 @@ servers of a Pi 3, 4 and 5.
 
 from __future__ import annotations
 
-import dataclasses
 import enum
 import fnmatch
 from typing import Final
+
+from rdcompose.records import dataclass
 
 
 class Need(enum.Enum):
@@ -21,7 +22,7 @@ class Need(enum.Enum):
     OPTIONAL = "optional"
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Known:
     """A kind of file: shell pattern of its name, what it is, what follows if it is missing.
 

@@ -7,7 +7,6 @@ left out; where a path tells no release, the vermagic does.
 
 from __future__ import annotations
 
-import dataclasses
 import io
 import os
 import re
@@ -22,6 +21,7 @@ from rdcompose.errors import RdcomposeError, SpecError
 from rdcompose.formats import ar
 from rdcompose.formats.deb import Deb, Kind
 from rdcompose.kernel.moduletree import parse_module, plain_module_path
+from rdcompose.records import dataclass
 from rdcompose.tree import File, Tree
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ _OWN: Final = "kernel/"
 _INSTALLED: Final = re.compile(r"(?:.*/)?lib/modules/([^/]+)/(.+)")
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModuleFiles:
     """The modules of one source, and what is said of it.
 

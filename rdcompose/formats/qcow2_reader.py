@@ -12,7 +12,6 @@ References:
 from __future__ import annotations
 
 import collections
-import dataclasses
 import io
 import struct
 import zlib
@@ -21,6 +20,7 @@ from typing import TYPE_CHECKING, Final, cast
 from rdcompose.errors import FormatError, UnsupportedError
 from rdcompose.formats.qcow2 import HEADER, MAGIC
 from rdcompose.formats.zstd import MAX_WINDOW
+from rdcompose.records import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,7 +51,7 @@ _KNOWN: Final = _DIRTY | _CORRUPT | _EXTERNAL_DATA | _COMPRESSION_TYPE | _EXTEND
 _COMPRESSIONS: Final = ("deflate", "zstd")
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Qcow2Header:
     """What the header tells; sizes are in bytes.
 

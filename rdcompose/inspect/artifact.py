@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import enum
 from typing import TYPE_CHECKING, Any
+
+from rdcompose.records import dataclass, field
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -34,7 +35,7 @@ class Kind(enum.Enum):
     UNKNOWN = "unknown"
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class SegmentFacts:
     """A part of an initramfs: its place in the file, and what it is packed with.
 
@@ -48,7 +49,7 @@ class SegmentFacts:
     refused: str | None = None
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Initramfs:
     """An initramfs, as the kernel unpacks it."""
 
@@ -62,7 +63,7 @@ class Initramfs:
         return top == {"kernel"}
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Disk:
     """A modules disk: ``container`` is ``qcow2`` or ``raw``.
 
@@ -75,7 +76,7 @@ class Disk:
     contents: Contents
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class ChecksumLine:
     """A line of ``SHA256SUMS``: a file, and what its SHA-256 is said to be."""
 
@@ -83,7 +84,7 @@ class ChecksumLine:
     sha256: str
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Checksums:
     """``SHA256SUMS``; ``malformed`` are the numbers of lines that ``sha256sum`` did not write."""
 
@@ -91,7 +92,7 @@ class Checksums:
     malformed: tuple[int, ...]
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Artifact:
     """A file. ``name`` is what messages call it, ``claimed`` the release that this tells.
 
@@ -111,7 +112,7 @@ class Artifact:
     claimed: str | None = None
     problem: str | None = None
     image: KernelImage | None = None
-    exports: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    exports: Mapping[str, int] = field(default_factory=dict)
     initramfs: Initramfs | None = None
     disk: Disk | None = None
     config: KernelConfig | None = None

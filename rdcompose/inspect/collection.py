@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import re
 from collections import Counter
@@ -13,6 +12,7 @@ from rdcompose.errors import SpecError
 from rdcompose.inspect.artifact import Artifact, Kind
 from rdcompose.inspect.identify import identify
 from rdcompose.inspect.names import directory_release, is_boot_name, is_spare, named_release
+from rdcompose.records import dataclass, replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -32,7 +32,7 @@ _HINT: Final = (
 )
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class ArtifactSet:
     """Files that are to fit together. ``named`` is the release that they are meant to be of."""
 
@@ -97,7 +97,7 @@ class ArtifactSet:
                 yield artifact.claimed
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Collection:
     """All that was asked about; ``left_over`` are files that are no part of a kernel's set."""
 
@@ -129,9 +129,7 @@ def collect(paths: Sequence[Path], release: str | None = None) -> Collection:
             left_over += beside
     if release is not None:
         # Files that were named are of the release that is asked for, or are to be told apart.
-        meant = [
-            dataclasses.replace(one, named=release) for one in sets if one.named in {release, None}
-        ]
+        meant = [replace(one, named=release) for one in sets if one.named in {release, None}]
         sets = meant or refuse_release(release, [one.named for one in sets])
     return Collection(tuple(sets), tuple(left_over))
 
@@ -148,7 +146,7 @@ def refuse_release(release: str, have: Iterable[str | None]) -> NoReturn:
 
 
 def _wanted(path: Path, name: str) -> Artifact:
-    artifact = dataclasses.replace(identify(path, name), claimed=named_release(path.name))
+    artifact = replace(identify(path, name), claimed=named_release(path.name))
     if artifact.kind not in _BESIDE or is_boot_name(path.name):
         return artifact
     what = artifact.problem or artifact.what
@@ -178,7 +176,7 @@ def _directory(directory: Path) -> tuple[list[ArtifactSet], list[Artifact]]:
 def _identified(path: Path, name: str) -> Artifact:
     claimed = release_of_name(name)
     try:
-        return dataclasses.replace(identify(path, name), claimed=claimed)
+        return replace(identify(path, name), claimed=claimed)
     except SpecError as error:
         if is_boot_name(path.name):
             raise

@@ -7,9 +7,10 @@ into Linux 3.18, ``aufs`` never did and comes with patched kernels alone.
 
 from __future__ import annotations
 
-import dataclasses
 import enum
 from typing import TYPE_CHECKING, Final
+
+from rdcompose.records import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Mapping
@@ -28,7 +29,7 @@ class Status(enum.StrEnum):
     LACKING = "lacking"
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Support:
     """What a kernel has of a feature.
 
@@ -46,7 +47,7 @@ class Support:
     remark: str = ""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class _Need:
     """Options of which one has to be on, each with the module that it builds."""
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from typing import TYPE_CHECKING, Final
+
+from rdcompose.records import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -30,7 +31,7 @@ _LOST: Final = re.compile(f"^{_PREFIX}lost")
 TAIL: Final = 30
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Expected:
     """What a boot should come to. An empty ``root_kinds`` is any, as long as it is a disk.
 
@@ -44,7 +45,7 @@ class Expected:
     init: str
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Step:
     """A thing to prove. ``passed`` is ``None`` if the boot did not come to it, or need not."""
 
@@ -53,7 +54,7 @@ class Step:
     detail: str
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """The result of a check; ``reason`` is what went wrong first, empty if nothing did."""
 
@@ -83,7 +84,7 @@ def died_early(lines: Sequence[Line]) -> bool:
     )
 
 
-@dataclasses.dataclass(slots=True)
+@dataclass(slots=True)
 class _Findings:
     """What the script in the guest said."""
 
