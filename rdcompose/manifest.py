@@ -6,6 +6,7 @@ host. The fields are described in ``docs/manifest.md``.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,7 +15,6 @@ from rdcompose.compose.inputs import digest
 from rdcompose.compose.spec import DiskMode
 from rdcompose.compose.template import tree_bytes
 from rdcompose.emit import directory_name
-from rdcompose.records import asdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -76,7 +76,7 @@ def manifest(
                 for row in plan.added
             ],
         },
-        "taints": asdict(plan.taints),
+        "taints": dataclasses.asdict(plan.taints),
         "own_modules": [_own_module(plan, row) for row in plan.own_modules],
         "disk": _disk(plan),
         "notes": list(plan.notes),
@@ -114,7 +114,7 @@ def _input(item: Input) -> dict[str, Any]:
             "architecture": item.architecture,
         }
     if item.archive is not None:
-        row["archive"] = asdict(item.archive)
+        row["archive"] = dataclasses.asdict(item.archive)
     return row
 
 

@@ -5,6 +5,7 @@ The initramfs is compressed beside the modules disk, both straight into their fi
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import io
 import json
@@ -22,7 +23,6 @@ from rdcompose.formats.squashfs.writer import write_squashfs
 from rdcompose.formats.uki import make_uki
 from rdcompose.manifest import checksum_line, manifest, to_json
 from rdcompose.publish import Publication
-from rdcompose.records import asdict, dataclass, replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Mapping, Sequence
@@ -37,7 +37,7 @@ CHECKSUMS: Final = "SHA256SUMS"
 _CHECKSUM_LINE: Final = re.compile(rb"[0-9a-f]{64}  [^/\\]+")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Output:
     """A file that was written: its name, size in bytes and SHA-256."""
 
@@ -46,7 +46,7 @@ class Output:
     sha256: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
     """What a composition wrote, and its manifest."""
 
@@ -76,7 +76,9 @@ def write_outputs(plans: Sequence[Plan], directory: Path, *, threads: int) -> tu
             sums = _checksums(directory, written, without=stale)
             checksums = _put(publication, CHECKSUMS, lambda out: _write(out, sums))
             publication.publish(remove=sorted(stale), remove_directories=sorted(directories))
-    return tuple(replace(result, outputs=(*result.outputs, checksums)) for result in results)
+    return tuple(
+        dataclasses.replace(result, outputs=(*result.outputs, checksums)) for result in results
+    )
 
 
 def _write_files(publication: Publication, plan: Plan, threads: int) -> Result:
@@ -84,7 +86,7 @@ def _write_files(publication: Publication, plan: Plan, threads: int) -> Result:
     outputs, sizes = _run(publication, plan, threads)
     outputs += _emit(publication, plan)
     outputs.sort(key=lambda output: output.name)
-    data = manifest(plan, [asdict(output) for output in outputs], sizes)
+    data = manifest(plan, [dataclasses.asdict(output) for output in outputs], sizes)
     name = f"manifest-{plan.release}.json"
     outputs.append(_put(publication, name, lambda out: _write(out, to_json(data))))
     return Result(outputs=tuple(outputs), manifest=data)

@@ -12,11 +12,11 @@ because one composition has one time.
 
 from __future__ import annotations
 
+import dataclasses
 import enum
 from typing import TYPE_CHECKING, Final, Protocol
 
 from rdcompose.errors import SpecError
-from rdcompose.records import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -47,7 +47,7 @@ class Content(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Bytes:
     """Content that is in memory."""
 
@@ -119,7 +119,7 @@ class NodeKind(enum.Enum):
     SOCKET = "socket"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """What files, directories, symlinks and nodes share.
 
@@ -132,7 +132,7 @@ class Entry:
     gid: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class File(Entry):
     """A regular file."""
 
@@ -140,14 +140,14 @@ class File(Entry):
     content: Content
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Directory(Entry):
     """A directory; its contents are the entries below its path."""
 
     mode: int = 0o755
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Symlink(Entry):
     """A symbolic link; the target is stored as it is and may dangle."""
 
@@ -155,7 +155,7 @@ class Symlink(Entry):
     target: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Node(Entry):
     """A device node, fifo or socket; the numbers are 0 for the last two."""
 

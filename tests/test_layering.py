@@ -20,7 +20,7 @@ SOURCES: Final = sorted(PACKAGE.rglob("*.py"))
 
 # Lowest first. A name may import what is in its own layer or below.
 LAYERS: Final = [
-    {"errors", "records", "tree"},
+    {"errors", "tree"},
     {"formats"},
     {"kernel", "archive"},
     {"compose"},

@@ -16,6 +16,7 @@ ever taken for complete, and what was fetched so far is used by the next run.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import fcntl
 import os
 import re
@@ -34,7 +35,6 @@ from rdcompose.archive.cache_files import (
 )
 from rdcompose.archive.cache_filling import Expected, complete
 from rdcompose.errors import FormatError
-from rdcompose.records import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -47,7 +47,7 @@ _UNSAFE: Final = re.compile(r"[^A-Za-z0-9.+~_:%@=,-]")
 _MAX_NAME: Final = 200  # below the limit of every file system
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Entry:
     """One file: its size in bytes, and when it was last used (UTC)."""
 

@@ -10,6 +10,7 @@ A document and what is known about it (its ETag, say) are one file, so that they
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import hashlib
 import json
 import os
@@ -17,7 +18,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from rdcompose.archive.cache_files import listed
-from rdcompose.records import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from rdcompose.archive.cache_files import CacheDirectory
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Document:
     """A small file and what is known about it."""
 

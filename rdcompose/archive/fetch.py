@@ -11,6 +11,7 @@ is bounded by what was asked for.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn, Protocol, Self
@@ -24,7 +25,6 @@ from rdcompose.archive.localfile import read_blocks, read_file
 from rdcompose.archive.partial import Partial
 from rdcompose.archive.retry import Retry
 from rdcompose.errors import FetchError, NotFoundError
-from rdcompose.records import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -52,7 +52,7 @@ class Validators(NamedTuple):
     last_modified: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Fetched:
     """A small file, and what to ask with whether it has changed."""
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from rdcompose.archive.addresses import printable
 from rdcompose.archive.repository import SAFE
 from rdcompose.errors import FetchError, NotFoundError
-from rdcompose.records import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rdcompose.archive.snapshot import Snapshot
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
     """A file that is known by its digest, and what else is known to find it by.
 

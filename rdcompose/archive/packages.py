@@ -7,6 +7,7 @@ is asked for is parsed.
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from typing import TYPE_CHECKING, Final
 
@@ -14,7 +15,6 @@ from rdcompose.archive.paths import stays_below
 from rdcompose.archive.version import version_key
 from rdcompose.errors import FormatError
 from rdcompose.formats.deb822 import parse_stanza
-from rdcompose.records import dataclass, field
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -31,7 +31,7 @@ _SHA256: Final = re.compile(r"[0-9A-Fa-f]{64}")
 _DAMAGED: Final = "the archive's index is malformed: try another mirror"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Package:
     """A package as the index has it.
 
@@ -46,7 +46,7 @@ class Package:
     size: int
     sha256: str
     depends: str
-    _fields: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
+    _fields: Mapping[str, str] = dataclasses.field(default_factory=dict, repr=False, compare=False)
 
     def get(self, field: str) -> str:
         """Return a field of the stanza, in whatever case its name is given; "" if absent."""

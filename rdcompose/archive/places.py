@@ -6,6 +6,7 @@ archive, which has an address of its own. A place knows the addresses of both.
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -16,7 +17,6 @@ from rdcompose.archive.snapshot import is_settled
 from rdcompose.archive.suites import is_security
 from rdcompose.archive.trust import Keyring
 from rdcompose.errors import TrustError
-from rdcompose.records import dataclass, replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -46,7 +46,7 @@ class Place(Protocol):
         """Return where the suite may be, in the order to ask; empty if nowhere here."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Mirrors:
     """Mirrors that the user named.
 
@@ -129,7 +129,7 @@ class AptPlace:
         known = {source.base for source in exact}
         bases = dict.fromkeys(source.base for source in configured if source.base not in known)
         others = (
-            replace(
+            dataclasses.replace(
                 source,
                 check_valid_until=source.base not in unchecked,
                 may_be_foreign=True,
@@ -153,7 +153,7 @@ class AptPlace:
         return keyring
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class SnapshotState:
     """The state that the snapshot service has of a moment; without one the newest."""
 

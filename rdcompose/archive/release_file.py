@@ -6,6 +6,7 @@ checksums only SHA-256 counts.
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
@@ -13,7 +14,6 @@ from typing import TYPE_CHECKING, Final
 from rdcompose.archive.paths import stays_below
 from rdcompose.errors import FormatError
 from rdcompose.formats.deb822 import parse_stanza
-from rdcompose.records import dataclass, field
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,7 +31,7 @@ _MONTHS: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class IndexFile:
     """A file of a suite: its path below the suite's directory, size in bytes, hex digest."""
 
@@ -40,7 +40,7 @@ class IndexFile:
     sha256: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ReleaseFile:
     """What a suite says of itself.
 
@@ -56,7 +56,9 @@ class ReleaseFile:
     date: datetime
     valid_until: datetime | None
     by_hash: bool
-    _indexes: Mapping[str, IndexFile] = field(default_factory=dict, repr=False, hash=False)
+    _indexes: Mapping[str, IndexFile] = dataclasses.field(
+        default_factory=dict, repr=False, hash=False
+    )
 
     @classmethod
     def parse(cls, text: bytes) -> ReleaseFile:

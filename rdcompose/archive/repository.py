@@ -8,6 +8,7 @@ package. Nothing is used before its link is checked.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
 import mmap
 from typing import TYPE_CHECKING, Final
@@ -21,7 +22,6 @@ from rdcompose.archive.release_file import ReleaseFile
 from rdcompose.archive.trust import check_release, unsigned_text, verify_inrelease
 from rdcompose.errors import FetchError, FormatError, NotFoundError, TrustError
 from rdcompose.formats.compression import decode
-from rdcompose.records import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -43,7 +43,7 @@ _COMPRESSIONS: Final = ((".xz", "xz"), (".gz", "gzip"))
 SAFE: Final = "/~!$&'()*+,;=:@"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Access:
     """What work on an archive needs from outside.
 
@@ -62,7 +62,7 @@ class Access:
     watch: Callable[[str], Advance]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class SuiteSource:
     """Where a suite is, and what must have signed it.
 

@@ -6,6 +6,7 @@ next search looks there before it goes through the whole archive again.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,6 @@ from rdcompose.archive.suites import family
 from rdcompose.archive.together import run_together
 from rdcompose.archive.version import version_key
 from rdcompose.errors import FetchError, NotFoundError, OutputError, RdcomposeError
-from rdcompose.records import dataclass
 
 if TYPE_CHECKING:
     import threading
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from rdcompose.archive.trust import Keyring
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
     """A package, and the suite whose signed index names it."""
 

@@ -12,6 +12,7 @@ are checked here only so that nothing in them can lead an address or a path astr
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import json
 import re
@@ -21,7 +22,6 @@ from urllib.parse import quote
 from rdcompose.archive.addresses import shown
 from rdcompose.archive.version import version_key
 from rdcompose.errors import FormatError, NotFoundError, UsageError
-from rdcompose.records import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -56,7 +56,7 @@ _TIMESTAMPS: Final = (_TIMESTAMP, "%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ")
 _DELAY: Final = datetime.timedelta(days=7)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class SnapshotFile:
     """A package's file at one place where it was seen.
 

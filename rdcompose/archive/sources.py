@@ -10,6 +10,7 @@ note that names it, and the rest is used.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import itertools
 import re
@@ -20,7 +21,6 @@ from urllib.parse import unquote
 from rdcompose.archive.stanzas import Stanza, iter_stanzas
 from rdcompose.archive.suites import is_debian_suite
 from rdcompose.errors import FormatError
-from rdcompose.records import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -53,7 +53,7 @@ _PRIORITY: Final = re.compile(r"priority:(\d{1,9})")
 _LAST: Final = 10**9
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
     """One suite of one archive; ``uri`` has no slash at its end.
 
@@ -73,7 +73,7 @@ class Source:
     where: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class AptSources:
     """The sources in apt's order, and what a user should know of those left out."""
 
@@ -93,7 +93,7 @@ def apt_sources(root: Path = Path("/")) -> AptSources:
     return AptSources(tuple(reading.sources.values()), tuple(reading.notes))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class _Entry:
     """A line or a stanza, with its options by the names of the one-line format."""
 

@@ -6,12 +6,12 @@ for a stalled server would hold up an interrupted program. These are daemons.
 
 from __future__ import annotations
 
+import dataclasses
 import queue
 import threading
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from rdcompose.errors import FetchError
-from rdcompose.records import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -22,7 +22,7 @@ _T = TypeVar("_T")
 _THREADS: Final = 6
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class _Done(Generic[_T]):
     """The result of the job with this number."""
 

@@ -10,12 +10,12 @@ files".
 
 from __future__ import annotations
 
+import dataclasses
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from rdcompose.archive.openpgp import key_fingerprints, signed_text
 from rdcompose.errors import FormatError, TrustError
-from rdcompose.records import dataclass, field, replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -33,7 +33,7 @@ _UNKNOWN_KEY_HINT: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Certificate:
     """A certificate in ASCII armour, its fingerprint, and which of its keys may sign."""
 
@@ -42,12 +42,12 @@ class Certificate:
     keys: frozenset[str]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Keyring:
     """Certificates that are trusted to sign an archive; ``name`` is for messages."""
 
     name: str
-    certificates: tuple[Certificate, ...] = field(repr=False)
+    certificates: tuple[Certificate, ...] = dataclasses.field(repr=False)
 
     @classmethod
     def from_bytes(cls, data: bytes, name: str) -> Keyring:
@@ -94,7 +94,7 @@ class Keyring:
             every_key = certificate.fingerprint in wanted
             keys = certificate.keys if every_key else certificate.keys & exact
             if keys:
-                chosen.append(replace(certificate, keys=keys))
+                chosen.append(dataclasses.replace(certificate, keys=keys))
         if not chosen:
             raise TrustError(f"{self.name} has none of the keys {', '.join(sorted(wanted))}")
         return Keyring(f"{self.name} (only {', '.join(sorted(wanted))})", tuple(chosen))
@@ -107,7 +107,7 @@ class Keyring:
         return Keyring(", ".join(names), _merged(certificates))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Signed:
     """A text that was signed, and the sorted fingerprints of the certificates that vouch for it.
 
@@ -251,6 +251,6 @@ def _merged(certificates: Iterable[Certificate]) -> tuple[Certificate, ...]:
             first, second = (
                 pysequoia.Cert.from_bytes(row.armoured.encode("ascii")) for row in (old, new)
             )
-            old = replace(old, armoured=str(first.merge(second)))
-        found[new.fingerprint] = replace(old, keys=old.keys | new.keys)
+            old = dataclasses.replace(old, armoured=str(first.merge(second)))
+        found[new.fingerprint] = dataclasses.replace(old, keys=old.keys | new.keys)
     return tuple(found.values())

@@ -7,6 +7,7 @@ what they are: the manifest and checksums.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import re
 from typing import TYPE_CHECKING, Final
@@ -19,7 +20,6 @@ from rdcompose.formats.vmlinux import unpack_kernel
 from rdcompose.kernel.release import flavour_of_release
 from rdcompose.manifest import checksum_line, manifest, to_json
 from rdcompose.outputs import CHECKSUMS, initramfs_segments
-from rdcompose.records import dataclass, field, replace
 from rdcompose.tree import Bytes, File, Tree
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ OVERLAYS: Final = "overlays/"
 OVERLAYS_README: Final = f"{OVERLAYS}README"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class SetSpec:
     """What is asked for of a set.
 
@@ -61,11 +61,11 @@ class SetSpec:
     line: str | None = None
     kernel_name: str | None = None
     device_tree: str | None = None
-    options: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, str] = dataclasses.field(default_factory=dict)
     inputs: tuple[Input, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class SetFacts:
     """What config.txt has to say of a set, and for which boards.
 
@@ -84,7 +84,7 @@ class SetFacts:
     device_tree: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class BootSet(SetFacts):
     """A set with its files; ``timestamp`` is the time of all of them, in seconds since 1970."""
 
@@ -121,7 +121,9 @@ def make_set(plan: Plan, spec: SetSpec) -> BootSet:
         raise UsageError(f"the kernel cannot have the name {kernel}: another file has it")
     own = {name: value for name, value in spec.options.items() if name != BOARDS}
     options = {BOARDS: " ".join(model.name for model in models), **own}
-    plan = replace(plan, options={**plan.options} | options, inputs=(*plan.inputs, *spec.inputs))
+    plan = dataclasses.replace(
+        plan, options={**plan.options} | options, inputs=(*plan.inputs, *spec.inputs)
+    )
     sizes = {name: len(data) for name, data in segments.items()}
     return BootSet(
         release=plan.release,

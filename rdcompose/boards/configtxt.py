@@ -8,11 +8,10 @@ all of them, and ``[none]`` holds until then.
 
 from __future__ import annotations
 
+import dataclasses
 import enum
 import re
 from typing import TYPE_CHECKING, Final
-
-from rdcompose.records import dataclass, replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -58,7 +57,7 @@ class Applies(enum.Enum):
     DEPENDS = "depends"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Line:
     """A line: its number from 1, its text and its end as they stand in the file.
 
@@ -170,7 +169,7 @@ class ConfigTxt:
         _include(self, read, (), found)
         whole = ConfigTxt("".join(line.text + (line.end or "\n") for line in found))
         whole._lines = [
-            replace(line, number=origin.number, file=origin.file)
+            dataclasses.replace(line, number=origin.number, file=origin.file)
             for line, origin in zip(whole._lines, found, strict=True)
         ]
         return whole
@@ -274,6 +273,6 @@ def _include(
         if follow and len(chain) < _MAX_INCLUDES and len(found) < _MAX_INCLUDED:
             data = read(line.value)
         if data is None:
-            found.append(replace(line, file=file))
+            found.append(dataclasses.replace(line, file=file))
         else:
             _include(ConfigTxt.parse(data), read, (*chain, line.value), found)

@@ -7,12 +7,12 @@ it only serves the files.
 
 from __future__ import annotations
 
+import dataclasses
 import ipaddress
 import re
 from typing import Final
 
 from rdcompose.errors import UsageError
-from rdcompose.records import dataclass
 
 # The first ROMs compare the text with its three spaces; what came later looks whether it begins so.
 _MENU: Final = '"Raspberry Pi Boot   "'
@@ -25,7 +25,7 @@ _HINT: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Served:
     """What dnsmasq is to do.
 

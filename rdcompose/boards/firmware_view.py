@@ -8,12 +8,12 @@ is documented of it, and what it does beyond that is not imitated.
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from typing import TYPE_CHECKING, Final
 
 from rdcompose.boards.configtxt import Applies, ConfigTxt, Line, LineKind
 from rdcompose.boards.models import KERNEL_BITS, Model, Variant
-from rdcompose.records import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -24,7 +24,7 @@ _ADDRESS: Final = re.compile(r"followkernel|0|0[xX][0-9A-Fa-f]+|[0-9A-Fa-f]+")
 _KERNEL_NAME: Final = re.compile(r"kernel(.*?)(?:\.img)?")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Ignored:
     """A line that the firmware passes over, and why.
 
@@ -38,7 +38,7 @@ class Ignored:
     depends: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class BootView:
     """What a board loads. Paths are relative to the folder, without a leading slash.
 

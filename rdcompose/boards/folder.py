@@ -5,11 +5,11 @@ The same tree is written to a directory, a FAT file system or a TFTP server's di
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
 from rdcompose.boards.bootconfig import CONFIG, Placed, assign, config_text
 from rdcompose.errors import UsageError
-from rdcompose.records import replace
 from rdcompose.tree import Bytes, File, Tree
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def boot_folder(
     tree = Tree()
     for row, made in zip(placed, sets, strict=True):
         for entry in made.tree:
-            tree.add(replace(entry, path=row.prefix + entry.path))
+            tree.add(dataclasses.replace(entry, path=row.prefix + entry.path))
     for name, data in firmware.items():
         if name in tree:
             raise UsageError(f"the firmware has a file {name}, and so has the kernel's set")

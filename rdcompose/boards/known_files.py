@@ -6,11 +6,10 @@ servers of a Pi 3, 4 and 5.
 
 from __future__ import annotations
 
+import dataclasses
 import enum
 import fnmatch
 from typing import Final
-
-from rdcompose.records import dataclass
 
 
 class Need(enum.Enum):
@@ -22,7 +21,7 @@ class Need(enum.Enum):
     OPTIONAL = "optional"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Known:
     """A kind of file: shell pattern of its name, what it is, what follows if it is missing.
 

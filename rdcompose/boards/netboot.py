@@ -16,6 +16,7 @@ References: the documentation of Raspberry Pi on network boot and on ``TFTP_PREF
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from typing import TYPE_CHECKING, Final
 
@@ -26,7 +27,6 @@ from rdcompose.boards.known_files import Need
 from rdcompose.boards.requests import CLIENTS, Client, requests_of
 from rdcompose.boards.tftp_limits import size_problem
 from rdcompose.errors import UsageError
-from rdcompose.records import dataclass
 from rdcompose.tree import File, read_all
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ _SERIAL: Final = re.compile(r"(?:0[xX])?(?:[0-9a-fA-F]{8})?([0-9a-fA-F]{8})")
 _ADDRESS: Final = re.compile(r"[0-9a-fA-F]{2}(?:[:-][0-9a-fA-F]{2}){5}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Netboot:
     """What is asked for.
 

@@ -7,12 +7,12 @@ PiNet.
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from typing import TYPE_CHECKING, Final
 
 from rdcompose.errors import CapabilityError, SpecError
 from rdcompose.kernel.supports import lacking, supports
-from rdcompose.records import dataclass
 
 if TYPE_CHECKING:
     from rdcompose.compose.plan import Plan
@@ -25,7 +25,7 @@ _NFS: Final = re.compile(rf"(?:(?P<host>{_HOST}):)?(?P<path>/[^\s\",]*)")
 _OVERLAY: Final = "overlay=tmpfs"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkRoot:
     """A root on a server.
 

@@ -7,6 +7,7 @@ still there.
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from typing import TYPE_CHECKING, Final
 
@@ -17,7 +18,6 @@ from rdcompose.boards.present import Present, flat_files, holds, read_present, s
 from rdcompose.emit import write_directory
 from rdcompose.errors import OutputError, UsageError
 from rdcompose.publish import Publication
-from rdcompose.records import replace
 from rdcompose.tree import Bytes, Directory, File, Tree, read_all
 
 if TYPE_CHECKING:
@@ -88,11 +88,11 @@ def write_folder(present: Present, tree: Tree, *, mtime: int, remove_stale: bool
                 with publication.file(name) as out:
                     for chunk in entry.content.chunks(_CHUNK):
                         out.write(chunk)
-        after = replace(present, config=new)
+        after = dataclasses.replace(present, config=new)
         if present.config is not None and new != present.config:
             with publication.file(PREVIOUS) as out:
                 out.write(present.config)
-            after = replace(after, previous=present.config)
+            after = dataclasses.replace(after, previous=present.config)
         with publication.locked():
             _check_unchanged(present, there)
             _publish(publication, after, set(files), remove_stale=remove_stale)
@@ -179,5 +179,5 @@ def _subtree(tree: Tree, path: str) -> Tree:
     prefix = f"{path}/"
     for entry in tree:
         if entry.path.startswith(prefix):
-            found.add(replace(entry, path=entry.path.removeprefix(prefix)))
+            found.add(dataclasses.replace(entry, path=entry.path.removeprefix(prefix)))
     return found

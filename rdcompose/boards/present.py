@@ -6,6 +6,7 @@ A set is known by its stamp, the manifest in it, which says what it is of and fo
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 from typing import TYPE_CHECKING, Any, Final
 
@@ -25,7 +26,6 @@ from rdcompose.boards.configtxt import ConfigTxt
 from rdcompose.boards.models import find_models
 from rdcompose.errors import OutputError, SpecError, UsageError
 from rdcompose.kernel.release import architecture_by_name
-from rdcompose.records import dataclass
 from rdcompose.tree import Directory, File
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ _CHUNK: Final = 1 << 20
 _TRYBOOT: Final = "tryboot.txt"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Present:
     """A boot folder as it is; ``config`` and ``previous`` are ``None`` where there is none."""
 

@@ -13,11 +13,11 @@ those without Ethernet do not boot from a network.
 
 from __future__ import annotations
 
+import dataclasses
 import enum
 from typing import TYPE_CHECKING, Final
 
 from rdcompose.boards.known_files import Need, known_file
-from rdcompose.records import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -43,7 +43,7 @@ CLIENTS: Final[Mapping[str, Client]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Request:
     """One file that is asked for; one that is not ``fetched`` is only looked whether it is there.
 

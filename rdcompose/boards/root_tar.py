@@ -10,6 +10,7 @@ Formats: ustar, GNU with sparse files, and pax with the extended attributes of G
 
 from __future__ import annotations
 
+import dataclasses
 import tarfile
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -17,7 +18,6 @@ from rdcompose.boards.rootfiles import Part, part_content
 from rdcompose.errors import FormatError, SpecError, UnsupportedError
 from rdcompose.formats.ext4.contents import Files
 from rdcompose.formats.tarstream import BLOCK, plain_path
-from rdcompose.records import replace
 from rdcompose.tree import Directory, Entry, File, Node, NodeKind, Symlink, Tree
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ class _Reader:
             heir = others.pop(0)
             del self.links[heir]
             self.links |= dict.fromkeys(others, heir)
-            self.tree.add(replace(old, path=heir))
+            self.tree.add(dataclasses.replace(old, path=heir))
             self.times[heir] = self.times.pop(path)
             if (kept := self.xattrs.pop(path, None)) is not None:
                 self.xattrs[heir] = kept

@@ -8,6 +8,7 @@ user and without running anything.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import enum
 import hashlib
 import io
@@ -27,7 +28,6 @@ from rdcompose.formats.qcow2_reader import is_qcow2, open_qcow2
 from rdcompose.formats.squashfs.tables import Details
 from rdcompose.formats.squashfs.writer import write_squashfs
 from rdcompose.formats.window import Window
-from rdcompose.records import dataclass, replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -53,7 +53,7 @@ class RootFormat(enum.Enum):
     SQUASHFS = "squashfs"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class RootFilesystem:
     """A root that is to be written to a partition.
 
@@ -234,7 +234,7 @@ class _Maker:
         with self._scratch_file() as out:
             write_squashfs(out, tree, mtime=self._mtime, threads=self._threads, details=details)
             out.flush()
-        return replace(self._image(out, found), programs=programs)
+        return dataclasses.replace(self._image(out, found), programs=programs)
 
 
 def _start(source: BinaryIO) -> bytes:
@@ -273,7 +273,7 @@ def _with_links(files: Files) -> tuple[Tree, Details]:
     for path, target in files.links.items():
         entry = tree.get(target)
         assert entry is not None
-        tree.add(replace(entry, path=path))
+        tree.add(dataclasses.replace(entry, path=path))
         times[path] = times.get(target, 0)
         xattrs[path] = xattrs.get(target, [])
     return tree, Details(root=files.root, times=times, xattrs=xattrs)

@@ -14,6 +14,7 @@ erase at once. By default the image is a power of two, which QEMU wants of SD ca
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import re
 from typing import TYPE_CHECKING, BinaryIO, Final, Protocol, cast
@@ -22,7 +23,6 @@ from rdcompose.errors import SpecError
 from rdcompose.formats.fat.writer import minimum_size, write_fat32
 from rdcompose.formats.mbr import SECTOR, Mbr, Partition, PartitionType
 from rdcompose.formats.window import Window
-from rdcompose.records import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -58,7 +58,7 @@ class Volume(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class CardSpec:
     """What a card is to be; sizes are in bytes.
 
@@ -73,7 +73,7 @@ class CardSpec:
     size: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Card:
     """What was written: length of the image, its table, bytes left for more boot files."""
 

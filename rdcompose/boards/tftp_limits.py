@@ -9,16 +9,15 @@ its issues 375 and 720; that of config.txt in issue 1012 of raspberrypi/firmware
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Final
-
-from rdcompose.records import dataclass
 
 BLOCKS: Final = 65535
 # What is behind this of config.txt is not read when the file comes by TFTP.
 CONFIG_LIMIT: Final = 4096
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Limit:
     """What boot loaders from before a day (ISO 8601) can fetch: blocks of so many bytes."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from typing import TYPE_CHECKING, Final
 
@@ -10,7 +11,6 @@ from rdcompose.boards.requests import Client
 from rdcompose.boards.tftp_limits import LIMITS
 from rdcompose.boards.tftplog import Outcome
 from rdcompose.errors import FormatError
-from rdcompose.records import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -31,7 +31,7 @@ _SIGNS: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
     """One request, explained. ``directory`` is the Pi's own, ``""`` for the server's root.
 
@@ -47,7 +47,7 @@ class Row:
     bad: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """How far a Pi came, and what to do: sentences, the first says how it ended."""
 
@@ -58,7 +58,7 @@ class Verdict:
     sentences: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Explanation:
     """The requests in the log's order, and a verdict for each Pi."""
 

@@ -6,11 +6,10 @@ tcpdump's line for a read request. In front of them may stand whatever syslog or
 
 from __future__ import annotations
 
+import dataclasses
 import enum
 import re
 from typing import TYPE_CHECKING, Final
-
-from rdcompose.records import dataclass, replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +28,7 @@ class Outcome(enum.Enum):
     ASKED = "asked"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
     """One request.
 
@@ -43,7 +42,7 @@ class Event:
     outcome: Outcome
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class TftpLog:
     """The requests of a log in their order, and the server's root if the log says it."""
 
@@ -137,7 +136,7 @@ class _Reader:
             if event.client == client:
                 if event.outcome is Outcome.ASKED:
                     outcome = Outcome.MISSING if code == _NOT_FOUND else Outcome.DENIED
-                    self.events[index] = replace(event, outcome=outcome)
+                    self.events[index] = dataclasses.replace(event, outcome=outcome)
                 return
 
 
@@ -150,7 +149,7 @@ def _probed(events: list[Event]) -> Iterator[Event]:
         asked = (event.path, Outcome.ASKED)
         again = before is not None and (found[before].path, found[before].outcome) == asked
         if before is not None and again and event.outcome is Outcome.ASKED:
-            found[before] = replace(found[before], outcome=Outcome.PROBED)
+            found[before] = dataclasses.replace(found[before], outcome=Outcome.PROBED)
         last[event.client] = index
     yield from found
 
@@ -161,4 +160,4 @@ def _known_clients(events: Iterator[Event]) -> Iterator[Event]:
     current = next((event.client for event in found if event.client), "")
     for event in found:
         current = event.client or current
-        yield replace(event, client=current)
+        yield dataclasses.replace(event, client=current)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,6 @@ from rdcompose.compose.resolve import architecture_of_name, resolve_kernel, reso
 from rdcompose.compose.template import read_template
 from rdcompose.errors import SpecError, UsageError
 from rdcompose.kernel.release import architecture_by_name
-from rdcompose.records import dataclass
 
 if TYPE_CHECKING:
     import argparse
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from rdcompose.kernel.release import Architecture
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Acquired:
     """The files, all local now; a program that is not wanted is ``None``.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import datetime
 import os
 import re
@@ -25,7 +26,6 @@ from rdcompose.cli.environment import cache_directory
 from rdcompose.cli.project import read_project
 from rdcompose.cli.terminal import transfers
 from rdcompose.errors import UsageError
-from rdcompose.records import dataclass
 
 if TYPE_CHECKING:
     import argparse
@@ -39,7 +39,7 @@ _STABLE: Final = "stable"
 _ADDRESS: Final = re.compile(r"https?://[^/?#\s][^?#\s]*|file:///.*")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
     """An archive to search, what remembers more than it, and how to stop its downloads.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -11,7 +12,6 @@ from rdcompose.compose.programs import PATHS, ProgramName
 from rdcompose.compose.resolve import architecture_of_name
 from rdcompose.errors import UsageError
 from rdcompose.kernel.release import architecture_by_name, check_release
-from rdcompose.records import dataclass
 
 if TYPE_CHECKING:
     import argparse
@@ -26,7 +26,7 @@ _HINT: Final = "a name, the .deb files of one kernel, or a directory"
 _RELEASE: Final = re.compile(r"\d+\.")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
     """What the command line says.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import os
 import shlex
@@ -28,7 +29,6 @@ from rdcompose.qemu.process import find_program, run_machine
 from rdcompose.qemu.report import Report
 from rdcompose.qemu.timeline import as_svg, as_text, timeline
 from rdcompose.qemu.verdict import Expected
-from rdcompose.records import asdict, dataclass
 
 if TYPE_CHECKING:
     import argparse
@@ -48,7 +48,7 @@ _KEYBOARD: Final = 0
 _UNMADE: Final = Path("rdcompose-root.squashfs")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class _Job:
     """A command line, understood and looked after."""
 
@@ -313,7 +313,7 @@ def _tell(job: _Job, report: Report, run: Run) -> None:
         data = report.to_json()
         if job.arguments.timeline is not None:
             spans = _draw_timeline(job, run)
-            data["timeline"] = [asdict(span) for span in spans]
+            data["timeline"] = [dataclasses.asdict(span) for span in spans]
         print(json.dumps(data, indent=2, ensure_ascii=False))
         return
     print(report.line(), flush=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from typing import TYPE_CHECKING, Final
 
@@ -33,7 +34,6 @@ from rdcompose.errors import SpecError, UsageError
 from rdcompose.formats.compression import parse_compression
 from rdcompose.formats.squashfs import compressors
 from rdcompose.kernel.release import architecture_by_name
-from rdcompose.records import dataclass, replace
 
 if TYPE_CHECKING:
     import argparse
@@ -57,7 +57,7 @@ _OPTIONS: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Composition:
     """Kernels that were read, and what is to be made of each; all in the same order.
 
@@ -105,7 +105,7 @@ def compose(
         more = () if lock is not None else _programs_of_features(arguments, options, asked, found)
         if not more:
             return found
-        wider = replace(asked, requests=(*asked.requests, *more))
+        wider = dataclasses.replace(asked, requests=(*asked.requests, *more))
         return acquire(arguments, wider, lock, architecture, shown=shown)
 
     wanted: Architecture | None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import re
 from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
@@ -24,7 +25,6 @@ from rdcompose.compose.spec import DiskFormat
 from rdcompose.errors import OutputError, UsageError
 from rdcompose.outputs import write_disk
 from rdcompose.publish import Publication
-from rdcompose.records import dataclass
 from rdcompose.tree import Tree
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ _UNITS: Final = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 _SIZE: Final = re.compile(r"(\d{1,15})([KMGT]?)")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Beside:
     """What a card adds to its sets: the name of its root, words for it, and inputs."""
 
@@ -57,7 +57,7 @@ class Beside:
     inputs: tuple[Input, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class CardJob:
     """A card that is to be written."""
 

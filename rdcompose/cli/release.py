@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from typing import TYPE_CHECKING
 
 from rdcompose.cli.environment import source_date_epoch
 from rdcompose.cli.terminal import progress, size_text, table
-from rdcompose.records import asdict
 from rdcompose.release.writing import ReleaseSpec, write_release
 
 if TYPE_CHECKING:
@@ -39,5 +39,5 @@ def _summary(released: Released) -> dict[str, object]:
         "directory": str(released.directory),
         "name": released.name,
         "builds": [build.name for build in released.builds],
-        "files": [asdict(file) for file in released.files],
+        "files": [dataclasses.asdict(file) for file in released.files],
     }

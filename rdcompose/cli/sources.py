@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
 from rdcompose.cli.uki import wanted_stub
@@ -17,7 +18,6 @@ from rdcompose.compose.filesource import (
 from rdcompose.compose.inputs import InputFile, digest, read_file
 from rdcompose.compose.profile import load_profile
 from rdcompose.errors import UsageError
-from rdcompose.records import replace
 
 if TYPE_CHECKING:
     import argparse
@@ -95,4 +95,4 @@ def with_origin(file: InputFile, lock: Lock) -> InputFile:
     """Return a local file with the origin of the locked one, if it is that."""
     found = digest(read_file(file.path, "file"))
     origin = next((item.archive for item in lock.inputs if item.sha256 == found), None)
-    return replace(file, archive=origin)
+    return dataclasses.replace(file, archive=origin)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +16,6 @@ from rdcompose.cli.terminal import table
 from rdcompose.errors import UsageError
 from rdcompose.kernel.supports import FEATURES, PINET, Status, Support, find_feature
 from rdcompose.kernel.supports import supports as supported
-from rdcompose.records import asdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -111,5 +111,5 @@ def _summary(package: KernelPackage, row: Sequence[Support]) -> dict[str, object
     return {
         "release": package.release,
         "architecture": package.architecture.name,
-        "features": [asdict(one) for one in row],
+        "features": [dataclasses.asdict(one) for one in row],
     }

@@ -14,6 +14,7 @@ asks for the other one.
 from __future__ import annotations
 
 import collections
+import dataclasses
 import difflib
 import re
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
@@ -22,7 +23,6 @@ from rdcompose.compose.contents import TRIPLETS, Contents, common_path, path_mat
 from rdcompose.errors import FormatError, SpecError
 from rdcompose.formats.executable import Executable, is_elf, read_executable
 from rdcompose.kernel.release import machine_name
-from rdcompose.records import dataclass
 from rdcompose.tree import MAX_LINKS, File, Symlink, Tree, read_all
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class Added(NamedTuple):
     leads_to: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Additions:
     """All that is added, by path; ``inputs`` are the packages that it is of.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import fnmatch
 import io
 import re
@@ -13,7 +14,6 @@ from rdcompose.formats import ar
 from rdcompose.formats.deb import Deb
 from rdcompose.formats.executable import is_elf, read_executable
 from rdcompose.formats.tarstream import Kind
-from rdcompose.records import dataclass, replace
 from rdcompose.tree import Bytes, File, Symlink
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ _C_LIBRARY: Final = "libc6"
 _UNUSUAL: Final = {"libcrypto": "libssl", "libz": "zlib1g"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Contents:
     """Files and symlinks by their paths, and what names the package in messages.
 
@@ -128,7 +128,7 @@ def _entries(members: Iterator[Member], *, libraries: bool) -> Iterator[tuple[st
             seen[path] = File(path=path, mode=member.mode, content=Bytes(member.content))
             yield path, seen[path]
         elif member.kind is Kind.HARDLINK and member.target in seen:
-            yield path, replace(seen[member.target], path=path)
+            yield path, dataclasses.replace(seen[member.target], path=path)
 
 
 def is_package(data: bytes) -> bool:

@@ -18,6 +18,7 @@ The shell part is ``etc/rdcompose/features/NAME.sh``; docs/boot.md has what init
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 from typing import TYPE_CHECKING, Final
 
@@ -25,7 +26,6 @@ from rdcompose.compose.inputs import Input, digest
 from rdcompose.compose.template import builtin_template_path, read_template, tree_bytes
 from rdcompose.errors import SpecError
 from rdcompose.kernel.modlist import Include, ListEntry, parse_modules
-from rdcompose.records import dataclass
 from rdcompose.tree import File, Tree, read_all
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ _PROGRAMS: Final = "programs"
 _PROGRAM_PLACES: Final = ("sbin", "bin", "usr/sbin", "usr/bin")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Feature:
     """A feature as it was read; ``tree`` is what comes into the image.
 

@@ -10,6 +10,7 @@ kernel looks in the root's ``/lib/firmware``.
 
 from __future__ import annotations
 
+import dataclasses
 import posixpath
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -20,7 +21,6 @@ from rdcompose.compose.firmware_source import ROOT, Store, follow, open_store
 from rdcompose.compose.spec import FirmwareMode
 from rdcompose.errors import CapabilityError, SpecError
 from rdcompose.kernel.modlist import raise_problems
-from rdcompose.records import dataclass, replace
 from rdcompose.tree import Bytes, File, Symlink, Tree
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class Piece(NamedTuple):
     why: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Firmware:
     """What was chosen, what it was made from, and what a user should know."""
 
@@ -252,6 +252,6 @@ def add_firmware(tree: Tree, pieces: Iterable[Piece]) -> tuple[Piece, ...]:
     for piece in pieces:
         path = tree.resolved(piece.entry.path)
         if path not in tree:
-            tree.add(replace(piece.entry, path=path))
+            tree.add(dataclasses.replace(piece.entry, path=path))
             placed.append(piece)
     return tuple(placed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import re
 from typing import TYPE_CHECKING, Final
@@ -18,7 +19,6 @@ from rdcompose.formats.symvers import parse_symvers
 from rdcompose.kernel.outoftree import check_out_of_tree
 from rdcompose.kernel.symbols import kernel_symbols
 from rdcompose.kernel.taints import letters
-from rdcompose.records import replace
 from rdcompose.tree import encode_name
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def _check_inside(package: KernelPackage, replaced: Container[str]) -> None:
     if inside:
         paths = {module.path for module in inside}
         kept = tuple(module for module in tree.modules if module.path not in paths)
-        bare = replace(package, tree=replace(tree, modules=kept))
+        bare = dataclasses.replace(package, tree=dataclasses.replace(tree, modules=kept))
         check_out_of_tree(bare, inside, kernel_symbols(bare, None), proof=False)
 
 
@@ -110,7 +110,7 @@ def _with(package: KernelPackage, modules: Sequence[Module]) -> KernelPackage:
     paths = {module.path for module in modules}
     kept = [module for module in tree.modules if module.path not in paths]
     every = sorted((*kept, *modules), key=lambda module: encode_name(module.path))
-    return replace(package, tree=replace(tree, modules=tuple(every)))
+    return dataclasses.replace(package, tree=dataclasses.replace(tree, modules=tuple(every)))
 
 
 def _read_symvers(source: Source, release: str) -> tuple[Mapping[str, SymbolVersion], Input]:
@@ -118,7 +118,7 @@ def _read_symvers(source: Source, release: str) -> tuple[Mapping[str, SymbolVers
     if path.is_dir():
         path /= _SYMVERS
     data = read_file(path, "versions of symbols")
-    item = file_input(SYMVERS, replace(source.file, path=path), data)
+    item = file_input(SYMVERS, dataclasses.replace(source.file, path=path), data)
     try:
         if data.startswith(ar.MAGIC):
             deb = Deb.open(io.BytesIO(data))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from typing import TYPE_CHECKING, Final
 
 from rdcompose.errors import SpecError
-from rdcompose.records import dataclass, replace
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 LOCAL_DIRECTORY: Final = "local directory"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ArchiveOrigin:
     """Where in the Debian archive a package is, whichever mirror it came from.
 
@@ -32,7 +32,7 @@ class ArchiveOrigin:
     verified: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class InputFile:
     """A file to read, and its place in the archive if it is from there."""
 
@@ -45,7 +45,7 @@ class InputFile:
         return "local file" if self.archive is None else "archive"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Input:
     """One input: what it is for, what it is, and its SHA-256.
 
@@ -67,7 +67,7 @@ class Input:
 
     def of_package(self, control: Control) -> Input:
         """Return the same input with the fields of the package that it is."""
-        return replace(
+        return dataclasses.replace(
             self,
             package=control.package,
             version=control.version,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
 import json
 import re
@@ -26,7 +27,6 @@ from rdcompose.compose.spec import DiskFormat, DiskMode, EmitForm, FirmwareMode,
 from rdcompose.compose.uki import check_cmdline
 from rdcompose.errors import SpecError
 from rdcompose.formats.compression import parse_compression
-from rdcompose.records import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -44,7 +44,7 @@ _SAME: Final = (
 _HINT: Final = "give a manifest-R.json as rdcompose build writes it"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Lock:
     """What a manifest says went into a composition; ``path`` is the manifest's."""
 

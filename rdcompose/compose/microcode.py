@@ -11,6 +11,7 @@ of Intel's updates each once, without those that a newer one for the same proces
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import re
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -22,7 +23,6 @@ from rdcompose.formats import ar, cpio
 from rdcompose.formats.compression import BY_NAME, decompress
 from rdcompose.formats.deb import Deb
 from rdcompose.formats.microcode import Vendor, join_intel, read_amd, read_intel, vendor_of
-from rdcompose.records import dataclass, field
 from rdcompose.tree import Bytes, Directory, File, Tree, encode_name, read_all
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class _File(NamedTuple):
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Blob:
     """One file of the early segment; ``count`` is the number of updates or containers in it."""
 
@@ -65,11 +65,11 @@ class Blob:
         return f"{DIRECTORY}/{self.vendor}.bin"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Microcode:
     """The early segment, what is in it, and what it was made from."""
 
-    tree: Tree = field(default_factory=Tree)
+    tree: Tree = dataclasses.field(default_factory=Tree)
     blobs: tuple[Blob, ...] = ()
     inputs: tuple[Input, ...] = ()
 

@@ -7,6 +7,7 @@ holds all modules, and a root file system may mount it itself, at ``/lib/modules
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Final
 
 from rdcompose.compose.layout import AUTOLOAD_FILE, add_modules, add_skeleton, depmod_of, disk_tree
@@ -14,7 +15,6 @@ from rdcompose.compose.profile import load_profile
 from rdcompose.compose.spec import Codec, DiskMode
 from rdcompose.compose.template import read_template
 from rdcompose.kernel.selection import select
-from rdcompose.records import replace
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -60,7 +60,7 @@ def minivm_initramfs(template: Path, tree: ModuleTree) -> tuple[Tree, int]:
         initramfs,
         tree.release,
         depmod,
-        replace(selection, autoload=autoload),
+        dataclasses.replace(selection, autoload=autoload),
         mode=DiskMode.ALL,
         autoload_files=_AUTOLOAD_FILES,
     )

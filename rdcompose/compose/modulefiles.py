@@ -7,6 +7,7 @@ left out; where a path tells no release, the vermagic does.
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import os
 import re
@@ -21,7 +22,6 @@ from rdcompose.errors import RdcomposeError, SpecError
 from rdcompose.formats import ar
 from rdcompose.formats.deb import Deb, Kind
 from rdcompose.kernel.moduletree import parse_module, plain_module_path
-from rdcompose.records import dataclass
 from rdcompose.tree import File, Tree
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ _OWN: Final = "kernel/"
 _INSTALLED: Final = re.compile(r"(?:.*/)?lib/modules/([^/]+)/(.+)")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ModuleFiles:
     """The modules of one source, and what is said of it.
 

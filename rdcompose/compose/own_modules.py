@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Final
 
 from rdcompose.compose.spec import DiskMode
 from rdcompose.errors import SpecError
-from rdcompose.records import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _OWN: Final = "kernel/"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class OwnModule:
     """A module of the user's own.
 
@@ -34,7 +34,7 @@ class OwnModule:
     taints: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class OwnModules:
     """The kernel with the user's own modules among its modules, and what they are."""
 

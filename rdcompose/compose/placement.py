@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
 from rdcompose.compose.additions import BUSYBOX, relative, target_of
 from rdcompose.compose.contents import common_path
 from rdcompose.errors import SpecError
-from rdcompose.records import replace
 from rdcompose.tree import Symlink
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def place_additions(tree: Tree, additions: Additions) -> frozenset[str]:
             if _is_other_name(added) and _is_there(tree, path, added.leads_to):
                 continue
             entry = _fitting(tree, entry, path, added.leads_to)
-        tree.add(replace(entry, path=path))
+        tree.add(dataclasses.replace(entry, path=path))
         placed.append(path)
     return frozenset(placed)
 
@@ -52,11 +52,11 @@ def _fitting(tree: Tree, link: Symlink, path: str, leads_to: str) -> Symlink:
     """Return a link that leads where it must when it stands at a path of the tree."""
     if not leads_to:
         return link
-    moved = replace(link, path=path)
+    moved = dataclasses.replace(link, path=path)
     target = tree.resolved(leads_to)
     if tree.resolved(target_of(moved)) == target:
         return link
-    return replace(link, target=relative(path, target))
+    return dataclasses.replace(link, target=relative(path, target))
 
 
 def without_lost_scripts(

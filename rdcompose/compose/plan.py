@@ -5,6 +5,7 @@ Every output is a function of the plan alone.
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Final
 
 from rdcompose.compose.capability import check_init, disk_compression, initramfs_compression
@@ -23,7 +24,6 @@ from rdcompose.compose.userspace import load_programs, load_userspace
 from rdcompose.kernel.selection import Selection, select
 from rdcompose.kernel.shipped import shipped_notes
 from rdcompose.kernel.taints import taints_of
-from rdcompose.records import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -52,7 +52,7 @@ _DISK_MODULES: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class DiskPlan:
     """The modules disk: its tree and how it is stored."""
 
@@ -63,7 +63,7 @@ class DiskPlan:
     modules: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Segment:
     """A part of the initramfs with a name of its own in the manifest."""
 
@@ -72,7 +72,7 @@ class Segment:
     compression: Codec
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """Everything that will be written, decided.
 

@@ -12,6 +12,7 @@ profile that is included twice counts where it came first.
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import os
 from pathlib import Path
@@ -29,7 +30,6 @@ from rdcompose.kernel.modlist import (
     parse_firmware,
     parse_modules,
 )
-from rdcompose.records import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -50,7 +50,7 @@ _PACKAGE: Final = Path(__file__).resolve().parent.parent
 PLACES: Final = (_PACKAGE / "data" / "module-lists", _PACKAGE.parent / "module-lists")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class ListFile:
     """A list file that went into a profile, as it was read.
 
@@ -63,7 +63,7 @@ class ListFile:
     builtin: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
     """The lists of a profile with its includes resolved, in the order that counts.
 

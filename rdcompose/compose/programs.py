@@ -7,6 +7,7 @@ architecture: static, startable, for that machine.
 
 from __future__ import annotations
 
+import dataclasses
 import enum
 import hashlib
 import io
@@ -19,7 +20,6 @@ from rdcompose.formats.deb import Deb
 from rdcompose.formats.executable import is_elf, read_executable
 from rdcompose.formats.tarstream import Kind
 from rdcompose.kernel.release import architecture_of_elf, machine_name
-from rdcompose.records import dataclass
 from rdcompose.tree import Bytes, Entry, File, Symlink
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ _PACKAGES: Final = {
 _FIXED_LINKS: Final = {"modprobe": "sbin/modprobe", "sh": "bin/sh"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
     """Where a program is from, for the manifest.
 
@@ -101,7 +101,7 @@ class Origin:
     architecture: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Program:
     """A program that runs alone on the kernel's architecture; ``content`` is the ELF file."""
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import enum
 from typing import TYPE_CHECKING, NamedTuple
 
 from rdcompose.compose.additions import Additions
-from rdcompose.records import dataclass, field
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -65,7 +65,7 @@ class EmitForm(enum.StrEnum):
     TREE = "tree"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ComposeSpec:
     """One composition of one kernel.
 
@@ -84,7 +84,7 @@ class ComposeSpec:
     busybox: InputFile | None = None
     e2fsck: InputFile | None = None
     features: tuple[str, ...] = ()
-    additions: Additions = field(default_factory=Additions)
+    additions: Additions = dataclasses.field(default_factory=Additions)
     microcode: tuple[Source, ...] = ()
     modules: tuple[Source, ...] = ()
     symvers: tuple[Source, ...] = ()

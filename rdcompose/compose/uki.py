@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import re
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -13,7 +14,6 @@ from rdcompose.formats.deb import Deb, Kind
 from rdcompose.formats.image import read_image
 from rdcompose.formats.pe import is_pe, read_pe
 from rdcompose.formats.uki import UkiParts, check_parts, read_stub
-from rdcompose.records import dataclass
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -58,7 +58,7 @@ class UkiSpec(NamedTuple):
     os_release: Path | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class UkiPlan:
     """Everything but the initramfs, and what it was made from; ``stub`` is the stub's version."""
 

@@ -6,6 +6,7 @@ links to a program's names give way to what the template has there.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -17,7 +18,6 @@ from rdcompose.compose.template import builtin_template, overlay, read_template,
 from rdcompose.errors import FormatError, SpecError
 from rdcompose.formats.executable import is_elf, read_executable
 from rdcompose.kernel.release import machine_name
-from rdcompose.records import dataclass
 from rdcompose.tree import File, Symlink, read_all
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class Loaded(NamedTuple):
     input: Input
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Userspace:
     """The tree, what it was made from, and whether its init is the built-in one.
 

@@ -8,12 +8,12 @@ The signature is not checked: the file is used as given.
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from rdcompose.errors import FormatError, UnsupportedError
 from rdcompose.formats import compression
 from rdcompose.formats.tarstream import Kind, Member, iter_tar
-from rdcompose.records import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -23,7 +23,7 @@ INFO: Final = ".PKGINFO"
 VERSION_3_MAGICS: Final = (b"ADB.", b"ADBd", b"ADBc")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class PackageInfo:
     """The fields of ``.PKGINFO`` in their order; some, like ``depend``, may come repeatedly."""
 
@@ -69,7 +69,7 @@ class PackageInfo:
         return self.get("arch")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Apk:
     """A package, with its description read and its files not yet."""
 

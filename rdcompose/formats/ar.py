@@ -8,11 +8,11 @@ part of it.
 
 from __future__ import annotations
 
+import dataclasses
 import struct
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from rdcompose.errors import FormatError, UnsupportedError
-from rdcompose.records import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +24,7 @@ FMAG: Final = b"`\n"
 _DIGITS: Final = frozenset(b"0123456789")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Member:
     """One member; its content starts at ``offset`` of the file and is ``size`` bytes."""
 

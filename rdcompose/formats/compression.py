@@ -11,6 +11,7 @@ is compressed with threads, and no time or name is stored.
 
 from __future__ import annotations
 
+import dataclasses
 import lzma
 import struct
 import zlib
@@ -18,7 +19,6 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 
 from rdcompose.errors import FormatError, SpecError, UnsupportedError
 from rdcompose.formats import decoding, xz, zstd
-from rdcompose.records import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -38,7 +38,7 @@ _XZ_DICTIONARY: Final = 32 << 20
 _ZSTD_WINDOW_LOG: Final = 25
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Compression:
     """A row of the table.
 

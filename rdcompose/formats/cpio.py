@@ -11,13 +11,13 @@ An initramfs may be several segments, packed and plain ones: :func:`segments`.
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import struct
 from typing import TYPE_CHECKING, BinaryIO, Final, assert_never, cast
 
 from rdcompose.errors import FormatError, SpecError
 from rdcompose.formats import compression, decoding
-from rdcompose.records import dataclass
 from rdcompose.tree import (
     Bytes,
     Directory,
@@ -191,7 +191,7 @@ class _Writer:
         self._write(bytes(-self._position % alignment))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
     """One header as stored, with the name it carries and where its data is."""
 
@@ -265,7 +265,7 @@ def read_newc(data: bytes, offset: int = 0) -> NewcReader:
     return NewcReader(data, offset)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Segment:
     """A part of an initramfs: its place in the buffer, its compressor, its cpio archive.
 

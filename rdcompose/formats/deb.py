@@ -7,6 +7,7 @@ control archive only the file ``control`` is read.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import itertools
 import re
 from typing import TYPE_CHECKING, BinaryIO, Final
@@ -15,7 +16,6 @@ from rdcompose.errors import FormatError, UnsupportedError
 from rdcompose.formats import ar, compression
 from rdcompose.formats.deb822 import parse_fields
 from rdcompose.formats.tarstream import Kind, Member, iter_tar
-from rdcompose.records import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -39,7 +39,7 @@ _VERSION: Final = re.compile(rb"(\d{1,9})\.\d{1,9}(?:\n|$)")
 _DAMAGED: Final = "the package is damaged or incomplete: fetch it again"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Control:
     """The fields of a control stanza, in its order; look-ups ignore the case of names.
 
@@ -82,7 +82,7 @@ class Control:
         return self.get("Architecture")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Deb:
     """A package, opened: its control stanza read, its files not yet."""
 

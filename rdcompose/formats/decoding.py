@@ -9,12 +9,12 @@ asked for, whatever the ratio: a decompression bomb costs time, never memory.
 from __future__ import annotations
 
 import bz2
+import dataclasses
 import lzma
 import zlib
 from typing import TYPE_CHECKING, BinaryIO, Final, Protocol
 
 from rdcompose.errors import FormatError
-from rdcompose.records import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -79,7 +79,7 @@ class GzipDecoder:
         return out
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Format:
     """A compressed format that a :class:`Decoder` reads.
 

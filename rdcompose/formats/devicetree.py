@@ -6,11 +6,11 @@ root node are read.
 
 from __future__ import annotations
 
+import dataclasses
 import struct
 from typing import Final
 
 from rdcompose.errors import FormatError
-from rdcompose.records import dataclass
 
 MAGIC: Final = b"\xd0\x0d\xfe\xed"
 # magic, total size, offsets of structure, strings and memory reservations, version, oldest
@@ -27,7 +27,7 @@ _NOP: Final = 4
 _MAX_PROPERTIES: Final = 256
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceTree:
     """What the root node says. An overlay has no model."""
 

@@ -12,13 +12,13 @@ Only relocatable files with ``.modinfo`` and a symbol table are modules.
 
 from __future__ import annotations
 
+import dataclasses
 import struct
 import sys
 from typing import TYPE_CHECKING, Final, Literal
 
 from rdcompose.errors import FormatError
 from rdcompose.formats.elf_sections import read_relocatable
-from rdcompose.records import dataclass
 
 if TYPE_CHECKING:
     from rdcompose.formats.elf_sections import Symbols
@@ -34,7 +34,7 @@ _VERSIONS: Final = {32: struct.Struct("4x60s"), 64: struct.Struct("8x56s")}
 _WANTED: Final = (b".modinfo", b".symtab", b".strtab", b"__ksymtab_strings", b"__versions")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ModuleElf:
     """Metadata of one module, in the order of the file.
 

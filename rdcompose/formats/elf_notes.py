@@ -7,11 +7,11 @@ bytes or to what the segment says. ``XEN_ELFNOTE_PHYS32_ENTRY`` is of Xen's
 
 from __future__ import annotations
 
+import dataclasses
 import struct
 from typing import TYPE_CHECKING, Final
 
 from rdcompose.errors import FormatError
-from rdcompose.records import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +24,7 @@ _MAX_SEGMENTS: Final = 256
 _MAX_NOTES: Final = 1024
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Note:
     """A note: whose it is, its type in the words of that owner, and what it says."""
 
@@ -33,7 +33,7 @@ class Note:
     content: bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class _Layout:
     """Records of one class; ``x`` skips what nothing here reads."""
 

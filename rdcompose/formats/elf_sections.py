@@ -8,12 +8,12 @@ orders. Programs and shared objects are rejected, and so are files with more tha
 from __future__ import annotations
 
 import array
+import dataclasses
 import struct
 import sys
 from typing import TYPE_CHECKING, Final, Literal
 
 from rdcompose.errors import FormatError
-from rdcompose.records import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -26,7 +26,7 @@ SHT_NOBITS: Final = 8
 MAX_SYMBOL_NAME: Final = 4096
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
     """Records of one class and byte order; ``x`` skips what nothing here reads."""
 
@@ -45,7 +45,7 @@ class Layout:
 _Header = tuple[int, int, int, int]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Symbols:
     """A symbol table by columns, with the null symbol in front."""
 
@@ -99,7 +99,7 @@ class Symbols:
         return int.from_bytes(section, layout.byteorder), value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Relocatable:
     """A relocatable ELF file: its machine, and where its sections are."""
 

@@ -8,11 +8,11 @@ whether it has a fixed address or not (static-pie).
 
 from __future__ import annotations
 
+import dataclasses
 import io
 from typing import TYPE_CHECKING, Final
 
 from rdcompose.errors import FormatError
-from rdcompose.records import dataclass
 
 if TYPE_CHECKING:
     from elftools.elf.elffile import ELFFile
@@ -27,7 +27,7 @@ _MAX_NAME: Final = 4096
 _TEXTS: Final = frozenset({"DT_NEEDED", "DT_SONAME", "DT_RPATH", "DT_RUNPATH"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Executable:
     """An ELF file as the kernel's program loader sees it.
 
@@ -105,7 +105,7 @@ def _directories(values: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(part for value in values for part in value.split(":") if part)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class _Segment:
     kind: str | int
     offset: int

@@ -12,6 +12,7 @@ payload is not unpacked. uImage, PowerPC zImage and a.out are not handled.
 
 from __future__ import annotations
 
+import dataclasses
 import enum
 import re
 import struct
@@ -19,7 +20,6 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from rdcompose.errors import FormatError, UnsupportedError
 from rdcompose.formats import image_payload
-from rdcompose.records import dataclass, replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -61,7 +61,7 @@ class ImageKind(enum.Enum):
     ELF = "ELF vmlinux"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class KernelImage:
     """What a kernel image tells about itself.
 
@@ -98,7 +98,7 @@ def read_image(data: bytes) -> KernelImage:
         inside = b"".join(image_payload.unpack(data, 0, name))
         image = _read_plain(inside)
         if image is not None:
-            return replace(image, compression=name)
+            return dataclasses.replace(image, compression=name)
         raise FormatError(f"the {name} file holds no kernel image that is known here")
     start = data[:8].hex(" ") or "nothing"
     raise FormatError(f"no kernel image: it starts with {start} and has no known magic")
@@ -262,7 +262,7 @@ def _search_payload(data: bytes, image: KernelImage) -> KernelImage:
     unreadable: str | None = None
     for name, offset in image_payload.candidates(data, 0x40, _MAX_CANDIDATES):
         try:
-            return replace(
+            return dataclasses.replace(
                 _with_banner(image, image_payload.unpack(data, offset, name)), payload=name
             )
         except UnsupportedError:
@@ -270,7 +270,7 @@ def _search_payload(data: bytes, image: KernelImage) -> KernelImage:
         except FormatError:
             continue
     if unreadable is not None:
-        return replace(image, payload=unreadable)
+        return dataclasses.replace(image, payload=unreadable)
     raise FormatError(f"the {image.kind.value} holds no kernel that can be unpacked")
 
 
@@ -342,7 +342,7 @@ def _with_banner(image: KernelImage, pieces: Iterable[bytes]) -> KernelImage:
 def _named(image: KernelImage, found: re.Match[bytes]) -> KernelImage:
     release = _text(found[1])
     banner = f"Linux version {release} {_text(found[2])}"
-    return replace(image, release=release, banner=banner)
+    return dataclasses.replace(image, release=release, banner=banner)
 
 
 def _text(raw: bytes) -> str:

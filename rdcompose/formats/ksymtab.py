@@ -16,12 +16,11 @@ has CRCs that do not fit: the caller compares those with what the kernel's own m
 from __future__ import annotations
 
 import array
+import dataclasses
 import re
 import struct
 import sys
 from typing import TYPE_CHECKING, Final, Literal
-
-from rdcompose.records import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -39,7 +38,7 @@ _PAGE: Final = 4096
 _FEWEST: Final = 16
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class KernelSymbol:
     """A symbol that the kernel exports; ``crc`` is 0 without symbol versions."""
 
@@ -48,7 +47,7 @@ class KernelSymbol:
     namespace: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class _Form:
     """How the words of a record are to be read; ``base`` is ``None`` for distances."""
 

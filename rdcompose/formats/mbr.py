@@ -11,13 +11,13 @@ References:
 
 from __future__ import annotations
 
+import dataclasses
 import enum
 import struct
 from typing import TYPE_CHECKING, Final
 
 from rdcompose.errors import FormatError, SpecError
 from rdcompose.formats.fat.bootsector import is_fat
-from rdcompose.records import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -47,7 +47,7 @@ class PartitionType(enum.IntEnum):
     GPT = 0xEE
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Partition:
     """A partition: its number from 1, its type, and its place in sectors of 512 bytes."""
 
@@ -68,7 +68,7 @@ class Partition:
         return self.sectors * SECTOR
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Mbr:
     """A partition table; ``signature`` is the disk's, of 32 bits."""
 

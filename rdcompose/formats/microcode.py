@@ -11,13 +11,13 @@ parse ends its search without a word. So all of it is checked here.
 from __future__ import annotations
 
 import array
+import dataclasses
 import enum
 import struct
 import sys
 from typing import TYPE_CHECKING, Final
 
 from rdcompose.errors import FormatError
-from rdcompose.records import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -48,7 +48,7 @@ class Vendor(enum.StrEnum):
     AMD = "AuthenticAMD"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Update:
     """One update of Intel: for which processors it is (signature and platform flags)."""
 

@@ -22,13 +22,13 @@ takes any order.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import re
 import struct
 from typing import TYPE_CHECKING, Final
 
 from rdcompose.errors import FormatError, UnsupportedError
-from rdcompose.records import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -47,7 +47,7 @@ _NUMBER: Final = struct.Struct(">I")
 _WILD: Final = re.compile(r"[*?\[]")
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclasses.dataclass(frozen=True, slots=True, order=True)
 class IndexValue:
     """One value of a key."""
 
@@ -58,7 +58,7 @@ class IndexValue:
 # --- writing
 
 
-@dataclass(slots=True)
+@dataclasses.dataclass(slots=True)
 class _Open:
     """A node whose subtree is not complete; its prefix is ``key[start:end]``."""
 
@@ -152,14 +152,14 @@ def _common_prefix(one: bytes, two: bytes) -> int:
 # --- reading
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class _Node:
     key: str
     values: tuple[IndexValue, ...]
     children: tuple[tuple[int, int], ...]  # character, offset
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Index:
     """An index file in memory; nodes are read when a question needs them.
 

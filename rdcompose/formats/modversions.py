@@ -17,13 +17,13 @@ modules without versions.
 
 from __future__ import annotations
 
+import dataclasses
 import struct
 from typing import TYPE_CHECKING, Final
 
 from rdcompose.errors import FormatError
 from rdcompose.formats.elf import CRC_PREFIX, EM_SPARC, EM_SPARCV9, STT_REGISTER
 from rdcompose.formats.elf_sections import read_relocatable
-from rdcompose.records import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -46,7 +46,7 @@ _EXTENDED_NAMES: Final = b"__version_ext_names"
 _WANTED: Final = (b".symtab", b".strtab", b"__versions", _EXTENDED_CRCS, _EXTENDED_NAMES)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ModuleVersions:
     """CRCs by symbol, in the order of the file.
 

@@ -8,11 +8,11 @@ file is cut off. A signed program is refused: what is added is not what was sign
 
 from __future__ import annotations
 
+import dataclasses
 import struct
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rdcompose.errors import FormatError, UnsupportedError
-from rdcompose.records import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,7 +51,7 @@ class NewSection(NamedTuple):
     code: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Pe:
     """What the headers say.
 

@@ -15,12 +15,12 @@ References:
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import struct
 from typing import TYPE_CHECKING, Final
 
 from rdcompose.errors import SpecError
-from rdcompose.records import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,7 +45,7 @@ HEADER: Final = struct.Struct(">4sIQ2IQ2I2Q2I4Q2I")
 _END_OF_EXTENSIONS: Final = bytes(8)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Qcow2Result:
     """What was written: length of the file, of the disk in it, and of the payload."""
 
@@ -125,7 +125,7 @@ class Qcow2Writer:
             raise ValueError("the qcow2 image is finished")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class _Layout:
     """Numbers of clusters, in the order in which they lie behind the header's."""
 

@@ -12,6 +12,7 @@ References:
 from __future__ import annotations
 
 import collections
+import dataclasses
 import io
 import struct
 import zlib
@@ -20,7 +21,6 @@ from typing import TYPE_CHECKING, Final, cast
 from rdcompose.errors import FormatError, UnsupportedError
 from rdcompose.formats.qcow2 import HEADER, MAGIC
 from rdcompose.formats.zstd import MAX_WINDOW
-from rdcompose.records import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,7 +51,7 @@ _KNOWN: Final = _DIRTY | _CORRUPT | _EXTERNAL_DATA | _COMPRESSION_TYPE | _EXTEND
 _COMPRESSIONS: Final = ("deflate", "zstd")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Qcow2Header:
     """What the header tells; sizes are in bytes.
 

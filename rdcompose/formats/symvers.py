@@ -8,11 +8,11 @@ with Linux 5.4, at first in front of the module.
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from typing import TYPE_CHECKING, Final
 
 from rdcompose.errors import FormatError
-from rdcompose.records import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,7 +24,7 @@ _TYPE: Final = "EXPORT_"
 _FIELDS: Final = (4, 5)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class SymbolVersion:
     """One line; ``crc`` is 0 in a kernel without symbol versions."""
 

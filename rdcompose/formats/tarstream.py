@@ -15,13 +15,13 @@ from __future__ import annotations
 
 import collections
 import ctypes
+import dataclasses
 import enum
 import functools
 import unicodedata
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from rdcompose.errors import FormatError, SpecError, UnsupportedError
-from rdcompose.records import dataclass
 from rdcompose.tree import checked_path, decode_name
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class Kind(enum.Enum):
 _KINDS: Final = {0o100000: Kind.FILE, 0o040000: Kind.DIRECTORY, 0o120000: Kind.SYMLINK}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
     """One entry of an archive.
 

@@ -8,6 +8,7 @@ same bytes but for the checksum, which ukify leaves out.
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from typing import Final, NamedTuple
 
@@ -21,7 +22,6 @@ from rdcompose.formats.pe import (
     read_pe,
     rename_section,
 )
-from rdcompose.records import dataclass
 
 _MAGIC: Final = re.compile(rb"#### LoaderInfo: (\S{1,40}) (\S{1,80}) ####")
 _STUB: Final = b"systemd-stub"
@@ -40,7 +40,7 @@ class Stub(NamedTuple):
     version: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class UkiParts:
     """What goes into an image beside the initramfs.
 

@@ -9,13 +9,13 @@ code without any header.
 
 from __future__ import annotations
 
+import dataclasses
 import struct
 from typing import Final
 
 from rdcompose.errors import FormatError, UnsupportedError
 from rdcompose.formats import elf_notes, image_payload
 from rdcompose.formats.image import ImageKind, KernelImage, read_image
-from rdcompose.records import dataclass
 
 _PLAIN: Final = frozenset(
     {
@@ -27,7 +27,7 @@ _PLAIN: Final = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Vmlinux:
     """An unpacked kernel, and what it says about itself.
 

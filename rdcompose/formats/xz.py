@@ -14,6 +14,7 @@ files with one thread, are decoded as they come, which needs no memory for a blo
 from __future__ import annotations
 
 import collections
+import dataclasses
 import lzma
 import queue
 import struct
@@ -23,7 +24,6 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 
 from rdcompose.errors import FormatError, UnsupportedError
 from rdcompose.formats import decoding
-from rdcompose.records import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -48,7 +48,7 @@ MAX_BLOCK: Final = 64 << 20
 MAX_AHEAD: Final = 112 << 20
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Block:
     """One block; ``unpadded_size`` and ``size`` (decoded) are as the index has them."""
 
@@ -224,7 +224,7 @@ def _as_stream(block: Block, packed: collections.deque[bytes]) -> Iterator[bytes
     yield index + _CRC.pack(zlib.crc32(tail)) + tail + FOOTER_MAGIC
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclasses.dataclass(slots=True, kw_only=True)
 class _Job:
     """A block that is being decoded; ``cost`` shrinks as its pieces are handed on."""
 

@@ -9,12 +9,12 @@ without decoding anything. Skippable frames are skipped.
 
 from __future__ import annotations
 
+import dataclasses
 import io
 from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
 from rdcompose.errors import FormatError
 from rdcompose.formats import decoding
-from rdcompose.records import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +28,7 @@ _DICTIONARY_ID_SIZES: Final = (0, 1, 2, 4)
 _CONTENT_SIZE_SIZES: Final = (0, 2, 4, 8)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Frame:
     """One complete frame; ``content_size`` is what its header states, if it does.
 

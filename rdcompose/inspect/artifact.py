@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import enum
 from typing import TYPE_CHECKING, Any
-
-from rdcompose.records import dataclass, field
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -35,7 +34,7 @@ class Kind(enum.Enum):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class SegmentFacts:
     """A part of an initramfs: its place in the file, and what it is packed with.
 
@@ -49,7 +48,7 @@ class SegmentFacts:
     refused: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Initramfs:
     """An initramfs, as the kernel unpacks it."""
 
@@ -63,7 +62,7 @@ class Initramfs:
         return top == {"kernel"}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Disk:
     """A modules disk: ``container`` is ``qcow2`` or ``raw``.
 
@@ -76,7 +75,7 @@ class Disk:
     contents: Contents
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class ChecksumLine:
     """A line of ``SHA256SUMS``: a file, and what its SHA-256 is said to be."""
 
@@ -84,7 +83,7 @@ class ChecksumLine:
     sha256: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Checksums:
     """``SHA256SUMS``; ``malformed`` are the numbers of lines that ``sha256sum`` did not write."""
 
@@ -92,7 +91,7 @@ class Checksums:
     malformed: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Artifact:
     """A file. ``name`` is what messages call it, ``claimed`` the release that this tells.
 
@@ -112,7 +111,7 @@ class Artifact:
     claimed: str | None = None
     problem: str | None = None
     image: KernelImage | None = None
-    exports: Mapping[str, int] = field(default_factory=dict)
+    exports: Mapping[str, int] = dataclasses.field(default_factory=dict)
     initramfs: Initramfs | None = None
     disk: Disk | None = None
     config: KernelConfig | None = None

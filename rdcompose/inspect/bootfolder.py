@@ -7,6 +7,7 @@ MAC address); ``bootcode.bin`` of the models before the fourth lies beside these
 
 from __future__ import annotations
 
+import dataclasses
 import enum
 import io
 import os
@@ -23,7 +24,6 @@ from rdcompose.formats.filesystem import kinds_of_image
 from rdcompose.formats.mbr import SECTOR, is_mbr, read_mbr
 from rdcompose.formats.window import Window
 from rdcompose.inspect.filecontent import FileContent, check_ends, file_content
-from rdcompose.records import dataclass
 from rdcompose.tree import Directory, File, Tree, read_all
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class FolderKind(enum.Enum):
     NETWORK = "TFTP directory"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Volume:
     """A partition of an image: what ``root=`` calls it, and what it holds.
 

@@ -6,6 +6,7 @@ runs on them and a device tree, and for those that have a section of their own i
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
@@ -23,7 +24,6 @@ from rdcompose.kernel.release import (
     flavour_architecture,
     flavour_of_release,
 )
-from rdcompose.records import dataclass, replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -47,7 +47,7 @@ _DEVICE_TREE: Final = re.compile(r".*\.dtbo?")
 _START: Final = re.compile(r"bootcode\.bin|start\w*\.elf|fixup\w*\.dat")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Boot:
     """A board, and what it loads. ``asked``: config.txt has a section for it."""
 
@@ -82,7 +82,7 @@ class BootFacts:
             directory = path.rpartition("/")[0]
             content = self.folder.file(path).content
             found = identify_content(content, self.folder.path, path)
-            self._artifacts[path] = replace(
+            self._artifacts[path] = dataclasses.replace(
                 found, claimed=self._claimed(path), beside=_Beside(self.folder, directory)
             )
         return self._artifacts[path]

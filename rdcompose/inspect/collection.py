@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
 from collections import Counter
@@ -12,7 +13,6 @@ from rdcompose.errors import SpecError
 from rdcompose.inspect.artifact import Artifact, Kind
 from rdcompose.inspect.identify import identify
 from rdcompose.inspect.names import directory_release, is_boot_name, is_spare, named_release
-from rdcompose.records import dataclass, replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -32,7 +32,7 @@ _HINT: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class ArtifactSet:
     """Files that are to fit together. ``named`` is the release that they are meant to be of."""
 
@@ -97,7 +97,7 @@ class ArtifactSet:
                 yield artifact.claimed
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Collection:
     """All that was asked about; ``left_over`` are files that are no part of a kernel's set."""
 
@@ -129,7 +129,9 @@ def collect(paths: Sequence[Path], release: str | None = None) -> Collection:
             left_over += beside
     if release is not None:
         # Files that were named are of the release that is asked for, or are to be told apart.
-        meant = [replace(one, named=release) for one in sets if one.named in {release, None}]
+        meant = [
+            dataclasses.replace(one, named=release) for one in sets if one.named in {release, None}
+        ]
         sets = meant or refuse_release(release, [one.named for one in sets])
     return Collection(tuple(sets), tuple(left_over))
 
@@ -146,7 +148,7 @@ def refuse_release(release: str, have: Iterable[str | None]) -> NoReturn:
 
 
 def _wanted(path: Path, name: str) -> Artifact:
-    artifact = replace(identify(path, name), claimed=named_release(path.name))
+    artifact = dataclasses.replace(identify(path, name), claimed=named_release(path.name))
     if artifact.kind not in _BESIDE or is_boot_name(path.name):
         return artifact
     what = artifact.problem or artifact.what
@@ -176,7 +178,7 @@ def _directory(directory: Path) -> tuple[list[ArtifactSet], list[Artifact]]:
 def _identified(path: Path, name: str) -> Artifact:
     claimed = release_of_name(name)
     try:
-        return replace(identify(path, name), claimed=claimed)
+        return dataclasses.replace(identify(path, name), claimed=claimed)
     except SpecError as error:
         if is_boot_name(path.name):
             raise

@@ -6,6 +6,7 @@ here once, in the order in which it is stored, and damage to one file ends nothi
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from typing import TYPE_CHECKING, Final
 
@@ -23,7 +24,6 @@ from rdcompose.kernel.moduletree import (
     plain_module_path,
 )
 from rdcompose.kernel.release import is_release
-from rdcompose.records import dataclass, replace
 from rdcompose.tree import Directory, File, Tree, read_all
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ _TYPE_AT: Final = 16
 _PROGRAM_TYPES: Final = (b"\2\0", b"\3\0", b"\0\2", b"\0\3")  # ET_EXEC, ET_DYN
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ModuleFile:
     """A module as it lies somewhere.
 
@@ -76,7 +76,7 @@ class ModuleFile:
         return tuple(name for name in (self.elf.value("depends") or "").split(",") if name)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Program:
     """A program or shared library."""
 
@@ -84,7 +84,7 @@ class Program:
     elf: Executable
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Damage:
     """A path, and why it is not what it should be."""
 
@@ -92,7 +92,7 @@ class Damage:
     why: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Contents:
     """Everything in a tree that was looked at.
 
@@ -131,7 +131,7 @@ def module_place(path: str, *, disk: bool) -> tuple[str | None, str] | None:
     return None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class _List:
     release: str | None
     name: str
@@ -182,7 +182,7 @@ class _Examination:
         if real is None or not self._may_hold(real):
             self._lost[entry.path] = Damage(entry.path, f"its directory {parent!r} is not there")
             return None
-        moved = replace(entry, path=f"{real}/{name}" if real else name)
+        moved = dataclasses.replace(entry, path=f"{real}/{name}" if real else name)
         try:
             self._tree.add(moved)
         except SpecError as error:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import stat
 from typing import TYPE_CHECKING
 
 from rdcompose.errors import SpecError
-from rdcompose.records import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class FileContent:
     """A file; the size is that of when it was found.
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import enum
 from typing import TYPE_CHECKING, Final
-
-from rdcompose.records import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -23,7 +22,7 @@ class Severity(enum.Enum):
     REMARK = "remark"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Finding:
     """One sentence, which names the files that it is about."""
 
@@ -68,7 +67,7 @@ def printable(text: str) -> str:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
     """A check that was made: what it looked at, in words, and what it found.
 

@@ -5,6 +5,7 @@ The fields of the latter are described in ``docs/verify.md``.
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Any, Final
 
 from rdcompose.inspect.artifact import Kind
@@ -23,7 +24,6 @@ from rdcompose.inspect.checks.records import check_checksums, check_device_trees
 from rdcompose.inspect.checks.release import check_config, check_readable, check_release
 from rdcompose.inspect.checks.symbols import check_symbols
 from rdcompose.inspect.findings import printable
-from rdcompose.records import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 SCHEMA: Final = 1
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class SetReport:
     """A set of files, and what was found; the checks that were made come in their order."""
 
@@ -55,7 +55,7 @@ class SetReport:
         return next((row.name for row in architectures(self.group)), None)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class FolderReport:
     """A boot folder of a Raspberry Pi, and what was found of it as a whole."""
 
@@ -68,7 +68,7 @@ class FolderReport:
         return tuple(finding for check in self.checks for finding in check.contradictions)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Report:
     """The reports of boot folders, and of all sets, theirs among them."""
 

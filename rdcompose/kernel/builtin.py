@@ -7,16 +7,16 @@ kernels since 5.2 have, holds ``name.key=value`` texts, each ended by NUL
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Self
 
 from rdcompose.kernel.module import has_matched_brackets, modname, normalize_alias
-from rdcompose.records import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Builtin:
     """Paths as listed, and ``(pattern, name)`` of the aliases, normalised.
 

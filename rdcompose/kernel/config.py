@@ -12,11 +12,11 @@ seldom confirm it.
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from typing import TYPE_CHECKING, Final
 
 from rdcompose.errors import FormatError, SpecError
-from rdcompose.records import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -34,7 +34,7 @@ _ESCAPE: Final = re.compile(r"\\(.)")
 _MAX_SIZE: Final = 8 << 20
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class ReleaseHints:
     """What a configuration tells on the kernel that it belongs to.
 
@@ -49,7 +49,7 @@ class ReleaseHints:
     build_salt: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class KernelConfig:
     """The options of one kernel; names are without ``CONFIG_``.
 

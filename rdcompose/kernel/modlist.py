@@ -14,12 +14,12 @@ UTF-8 are accepted. Here is syntax only; what the entries match is said by
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from typing import TYPE_CHECKING, Final
 
 from rdcompose.errors import SpecError
 from rdcompose.kernel.module import modname
-from rdcompose.records import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -34,7 +34,7 @@ _FROM: Final = "@from"
 _GLOB: Final = re.compile(r"[*?\[\]]")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Line:
     """Where an entry stands, and what it says there; ``str()`` is ``file:number``."""
 
@@ -46,7 +46,7 @@ class Line:
         return f"{self.file}:{self.number}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ListEntry:
     """One entry of a list.
 
@@ -61,7 +61,7 @@ class ListEntry:
     optional: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Include:
     """The line ``@include PROFILE``; a profile with a slash is a path."""
 
@@ -69,7 +69,7 @@ class Include:
     profile: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Origin:
     """The line ``@from SOURCE`` of a list of firmware: a package, or the path of a source."""
 

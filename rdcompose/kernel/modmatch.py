@@ -12,6 +12,7 @@ directory right below ``kernel/``; a glob without a slash is one of names. In gl
 from __future__ import annotations
 
 import bisect
+import dataclasses
 import difflib
 import fnmatch
 import functools
@@ -19,7 +20,6 @@ import re
 from typing import TYPE_CHECKING, Final, Protocol
 
 from rdcompose.kernel.module import modname, normalize_alias
-from rdcompose.records import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -41,7 +41,7 @@ class HasPath(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Match:
     """Names of modules and of built-in code that an entry covers, in path order."""
 
@@ -52,7 +52,7 @@ class Match:
         return bool(self.modules or self.builtin)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class _Target:
     """A pattern taken apart; ``text`` is normalised and without suffix."""
 

@@ -7,10 +7,9 @@ with ``-`` replaced by ``_``.
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from typing import TYPE_CHECKING, Final
-
-from rdcompose.records import dataclass
 
 if TYPE_CHECKING:
     from rdcompose.formats.elf import ModuleElf
@@ -42,7 +41,7 @@ def has_matched_brackets(alias: str) -> bool:
     return _BRACKETED.fullmatch(alias) is not None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Module:
     """A module file of a kernel package.
 

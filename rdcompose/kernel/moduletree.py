@@ -8,6 +8,7 @@ cannot load compressed ones. Their bytes, signature included, are never altered.
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final, Self
@@ -17,7 +18,6 @@ from rdcompose.formats.compression import decompress
 from rdcompose.formats.elf import read_module
 from rdcompose.kernel.held import Held
 from rdcompose.kernel.module import Module
-from rdcompose.records import dataclass, field
 from rdcompose.tree import encode_name
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def plain_module_path(path: str) -> str | None:
     return path if path.endswith(".ko") else None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ModuleTree:
     """All modules of one release, in byte order of their paths, and what describes them.
 
@@ -67,7 +67,7 @@ class ModuleTree:
     release: str
     modules: tuple[Module, ...]
     files: Mapping[str, bytes]
-    indexes: Mapping[str, bytes] = field(default_factory=dict)
+    indexes: Mapping[str, bytes] = dataclasses.field(default_factory=dict)
 
     @property
     def order(self) -> tuple[str, ...]:

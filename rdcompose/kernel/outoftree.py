@@ -9,6 +9,7 @@ the release, too. Reference: ``check_version`` and ``same_magic`` (``kernel/modu
 
 from __future__ import annotations
 
+import dataclasses
 import fnmatch
 from typing import TYPE_CHECKING, Final
 
@@ -18,7 +19,6 @@ from rdcompose.kernel.release import machine_name
 from rdcompose.kernel.symbols import module_versions, shown
 from rdcompose.kernel.taints import GPL_COMPATIBLE
 from rdcompose.kernel.vermagic import differences
-from rdcompose.records import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -32,7 +32,7 @@ _BY_NAME: Final = "module:"
 _SHOWN: Final = 3
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class _Given:
     """An out-of-tree module and its symbol versions."""
 

@@ -7,6 +7,7 @@ whole, or none is taken.
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
@@ -20,7 +21,6 @@ from rdcompose.kernel.machine import find_architecture
 from rdcompose.kernel.moduletree import ModuleIntake
 from rdcompose.kernel.parts import PartFile, Parts
 from rdcompose.kernel.release import check_release
-from rdcompose.records import dataclass, field
 from rdcompose.tree import read_all
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ _CONFIGS: Final = "configs"
 Progress = Callable[[int, int], None]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class KernelPackage:
     """What a kernel's packages or tree hold, checked to be of one release.
 
@@ -59,7 +59,7 @@ class KernelPackage:
     tree: ModuleTree
     timestamp: int
     controls: tuple[Control, ...]
-    device_trees: Mapping[str, bytes] = field(default_factory=dict)
+    device_trees: Mapping[str, bytes] = dataclasses.field(default_factory=dict)
 
 
 def read_kernels(

@@ -8,12 +8,12 @@ the flavour, are looked at, to tell the architecture where nothing better does.
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from typing import TYPE_CHECKING, Final
 
 from rdcompose.errors import SpecError
 from rdcompose.formats.image import ByteOrder, ImageKind
-from rdcompose.records import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,7 +30,7 @@ _FLAVOUR: Final = re.compile(r"\d+(?:\.\d+)*[^-]*(?:-(?:\d|rc\d)[^-]*)*-([A-Za-z
 _PACKAGE_VERSION: Final = re.compile(r" #\d+ (?:\S+ )*?Debian (\S+) \(")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Architecture:
     """A Debian architecture and what other parts of the world call it.
 

@@ -15,6 +15,7 @@ out, and a module that cannot do without it is an error.
 
 from __future__ import annotations
 
+import dataclasses
 import enum
 from collections import deque
 from typing import TYPE_CHECKING, Final, Protocol
@@ -23,7 +24,6 @@ from rdcompose.errors import CapabilityError
 from rdcompose.kernel.modlist import raise_problems
 from rdcompose.kernel.modmatch import ModuleIndex
 from rdcompose.kernel.module import modname
-from rdcompose.records import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -99,7 +99,7 @@ class WhyKind(enum.Enum):
     WEAKDEP = "weakdep"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Why:
     """The reason for one module; ``str()`` tells it in a few words.
 
@@ -121,7 +121,7 @@ class Why:
         return f"{self.kind.value}{joined}{self.by}{alias}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
     """What goes where; module names in the order of their paths.
 
@@ -172,7 +172,7 @@ def select(
     )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class _Wish:
     """A soft or weak dependency, as written in the module ``by``."""
 

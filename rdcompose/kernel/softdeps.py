@@ -5,9 +5,8 @@ Syntax: modprobe.d(5), "softdep", without the module's name in front.
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Final, Self
-
-from rdcompose.records import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
 _MARKS: Final = ("pre:", "post:")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Softdeps:
     """Names of modules or aliases, as written; they may be built in or not exist.
 

@@ -7,10 +7,9 @@ into Linux 3.18, ``aufs`` never did and comes with patched kernels alone.
 
 from __future__ import annotations
 
+import dataclasses
 import enum
 from typing import TYPE_CHECKING, Final
-
-from rdcompose.records import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Mapping
@@ -29,7 +28,7 @@ class Status(enum.StrEnum):
     LACKING = "lacking"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Support:
     """What a kernel has of a feature.
 
@@ -47,7 +46,7 @@ class Support:
     remark: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class _Need:
     """Options of which one has to be on, each with the module that it builds."""
 

@@ -7,6 +7,7 @@ it is known as far as the kernel's own modules use it.
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Final, Literal
 
 from rdcompose.errors import ReleaseError
@@ -14,7 +15,6 @@ from rdcompose.formats.image_payload import layers
 from rdcompose.formats.ksymtab import read_kernel_symbols
 from rdcompose.formats.modversions import read_versions
 from rdcompose.formats.symvers import KERNEL, SymbolVersion
-from rdcompose.records import dataclass
 from rdcompose.tree import read_all
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _SHOWN: Final = 5
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class KernelSymbols:
     """CRCs by symbol.
 

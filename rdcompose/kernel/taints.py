@@ -6,9 +6,8 @@ Reference: Documentation/admin-guide/tainted-kernels.rst and ``check_modinfo`` o
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Final
-
-from rdcompose.records import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -27,7 +26,7 @@ _IN_TREE: Final = ("intree", "Y")
 _STAGING: Final = ("staging", "Y")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Taints:
     """Names of modules that are not as the rest, sorted.
 

@@ -6,6 +6,7 @@ machines a guest then hangs or QEMU aborts. The first words of a guest prove it.
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import platform
 import subprocess
@@ -13,8 +14,6 @@ import tempfile
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
-
-from rdcompose.records import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,7 +36,7 @@ _NATIVE: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Accelerator:
     """What runs the guest's processor: ``tcg``, ``kvm`` or ``hvf``; and why, for a person."""
 

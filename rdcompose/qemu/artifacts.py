@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from typing import TYPE_CHECKING, Any, Final
 
 from rdcompose.errors import FormatError, SpecError, UsageError
 from rdcompose.formats.image import read_image
 from rdcompose.kernel.release import ARCHITECTURES, architectures_of_image
-from rdcompose.records import dataclass
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,7 +18,7 @@ _DISKS: Final = {"qcow2": "qcow2", "squashfs": "raw"}
 _MANIFEST: Final = ("manifest-", ".json")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Artifacts:
     """What is booted. ``disk_format`` is QEMU's name of the modules disk's format."""
 

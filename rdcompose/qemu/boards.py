@@ -6,16 +6,16 @@ tried with the kernel that Debian has for them.
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Final
 
 from rdcompose.errors import UnsupportedError, UsageError
-from rdcompose.records import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Board:
     """A machine of QEMU.
 

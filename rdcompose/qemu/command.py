@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import enum
 import os
 from typing import TYPE_CHECKING, Final
 
 from rdcompose.qemu.accelerator import SOFTWARE
-from rdcompose.records import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +27,7 @@ class Access(enum.Enum):
     WRITABLE = "snapshot=off"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Disk:
     """An image; ``name`` tells it apart on the command line, ``form`` is QEMU's format."""
 
@@ -37,7 +37,7 @@ class Disk:
     access: Access
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
     """A machine and all that is attached to it.
 

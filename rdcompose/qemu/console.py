@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from typing import Final
-
-from rdcompose.records import dataclass
 
 # What a line can have at most; a guest that prints no line ends is cut into such pieces.
 _LONGEST: Final = 65536
@@ -14,7 +13,7 @@ _STAMP: Final = re.compile(r"\[ *(\d+\.\d+)\] ?")
 _CONTROL: Final = re.compile(r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|[^\[])|[\0-\x08\x0b-\x1f\x7f]")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Line:
     """A line of the console, without its end and without control characters.
 

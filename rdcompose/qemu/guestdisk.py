@@ -6,6 +6,7 @@ initramfs, so nothing has to be fetched and they are of the right architecture.
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.resources
 import re
 from typing import TYPE_CHECKING, BinaryIO, Final, cast
@@ -16,7 +17,6 @@ from rdcompose.formats.mbr import SECTOR, Mbr, Partition, PartitionType
 from rdcompose.formats.squashfs.writer import write_squashfs
 from rdcompose.formats.window import Window
 from rdcompose.kernel.module import modname
-from rdcompose.records import dataclass, replace
 from rdcompose.tree import Bytes, Directory, Entry, File, Symlink, Tree, read_all
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ _START: Final = 1 << 20
 _LARGEST: Final = 1 << 32
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Initramfs:
     """What is known of an initramfs: its files, and what it loads first.
 
@@ -129,7 +129,7 @@ def _has_busybox(tree: Tree) -> bool:
 
 def _add(tree: Tree, entry: Entry) -> None:
     # /lib or /sbin may be a link into /usr.
-    tree.add(replace(entry, path=tree.resolved(entry.path)))
+    tree.add(dataclasses.replace(entry, path=tree.resolved(entry.path)))
 
 
 def write_guest_disk(out: BinaryIO, tree: Tree, *, partition: bool = False) -> None:

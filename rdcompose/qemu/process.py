@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import select
 import shutil
@@ -12,7 +13,6 @@ from typing import TYPE_CHECKING, Final
 
 from rdcompose.errors import SpecError
 from rdcompose.qemu.console import Line, Recorder
-from rdcompose.records import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -29,7 +29,7 @@ _PATIENCE: Final = 2.0
 _PIECE: Final = 65536
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
     """How a machine ran. ``status`` is QEMU's, ``None`` if it had to be ended."""
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from typing import TYPE_CHECKING, Any, Final
 from xml.etree.ElementTree import Element, SubElement, tostring
-
-from rdcompose.records import asdict, dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 _NO_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """A check that was made. ``crashes`` are boots that the emulator broke off before init."""
 
@@ -52,7 +51,7 @@ class Report:
             "reason": self.verdict.reason or None,
             "crashes": self.crashes,
             "seconds": round(self.seconds, 3),
-            "steps": [asdict(step) for step in self.verdict.steps],
+            "steps": [dataclasses.asdict(step) for step in self.verdict.steps],
             "console": list(self.verdict.tail),
         }
 

@@ -8,12 +8,11 @@ the moment at which the kernel started.
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import re
 from typing import TYPE_CHECKING, Final
 from xml.sax.saxutils import escape
-
-from rdcompose.records import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -29,7 +28,7 @@ _PAUSES: Final = 5
 _PAUSE: Final = 0.05
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Span:
     """A stretch of the boot, in seconds since QEMU was started.
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from typing import TYPE_CHECKING, Final
-
-from rdcompose.records import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -31,7 +30,7 @@ _LOST: Final = re.compile(f"^{_PREFIX}lost")
 TAIL: Final = 30
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Expected:
     """What a boot should come to. An empty ``root_kinds`` is any, as long as it is a disk.
 
@@ -45,7 +44,7 @@ class Expected:
     init: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Step:
     """A thing to prove. ``passed`` is ``None`` if the boot did not come to it, or need not."""
 
@@ -54,7 +53,7 @@ class Step:
     detail: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """The result of a check; ``reason`` is what went wrong first, empty if nothing did."""
 
@@ -84,7 +83,7 @@ def died_early(lines: Sequence[Line]) -> bool:
     )
 
 
-@dataclass(slots=True)
+@dataclasses.dataclass(slots=True)
 class _Findings:
     """What the script in the guest said."""
 

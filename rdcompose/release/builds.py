@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
 from collections import Counter
@@ -10,7 +11,6 @@ from typing import TYPE_CHECKING, Final
 
 from rdcompose.compose.inputs import digest, read_file
 from rdcompose.errors import SpecError
-from rdcompose.records import dataclass, field, replace
 from rdcompose.release.records import FileRecord, read_build
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _LABEL: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Build:
     """A build: where it lies, what its manifest says, and its files, with the manifest itself.
 
@@ -35,7 +35,7 @@ class Build:
     record: BuildRecord
     files: tuple[FileRecord, ...]
     name: str = ""
-    names: Mapping[str, str] = field(default_factory=dict)
+    names: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     @property
     def release(self) -> str:
@@ -97,7 +97,7 @@ def named(builds: Sequence[Build]) -> tuple[Build, ...]:
     contents = Counter(name for name, _ in rows)
     releases = Counter(build.release for build in builds)
     found = tuple(
-        replace(
+        dataclasses.replace(
             build,
             name=_labelled(build.release, build) if releases[build.release] > 1 else build.release,
             names={

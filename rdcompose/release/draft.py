@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
-
-from rdcompose.records import dataclass
 
 if TYPE_CHECKING:
     from rdcompose.release.builds import Build
     from rdcompose.release.place import Placed
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
     """A release before its documents; ``files`` are those of its builds.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import hashlib
 import json
 from typing import TYPE_CHECKING, BinaryIO, Final
@@ -10,7 +11,6 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 from rdcompose.errors import SpecError
 from rdcompose.inspect.filecontent import check_ends
 from rdcompose.outputs import CHECKSUMS
-from rdcompose.records import dataclass
 from rdcompose.release.records import KIND, is_plain
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ MD5: Final = "MD5SUMS"
 _PIECE: Final = 1 << 20
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Placed:
     """A file of a release: its name there, size in bytes and digests in hexadecimal."""
 

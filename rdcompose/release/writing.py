@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from typing import TYPE_CHECKING, Any, Final
 
 from rdcompose import __version__
@@ -10,7 +11,6 @@ from rdcompose.errors import UsageError
 from rdcompose.manifest import to_json
 from rdcompose.outputs import CHECKSUMS
 from rdcompose.publish import Publication
-from rdcompose.records import dataclass
 from rdcompose.release.builds import find_builds, named
 from rdcompose.release.draft import Draft
 from rdcompose.release.notes import NOTES, notes
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 SCHEMA: Final = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ReleaseSpec:
     """What a release is to be.
 
@@ -51,7 +51,7 @@ class ReleaseSpec:
     md5: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Released:
     """A release that was written: its directory, builds and files."""
 

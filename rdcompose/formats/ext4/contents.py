@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Final, assert_never, cast
 
 from rdcompose.errors import SpecError, UnsupportedError
@@ -18,7 +19,6 @@ from rdcompose.formats.ext4.inodes import (
     SYMLINK,
 )
 from rdcompose.formats.ext4.xattrs import Stored, in_inode, stored_attributes
-from rdcompose.records import dataclass, field
 from rdcompose.tree import MAX_PATH, Directory, Entry, File, Node, Symlink, Tree, encode_name
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ _FAST_LINK: Final = 60
 _MAX_OWNER: Final = 0xFFFF_FFFF
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Files:
     """The files of a root: a tree, and what a tree does not tell; keys are paths.
 
@@ -42,13 +42,13 @@ class Files:
     """
 
     tree: Tree
-    root: Directory = field(default_factory=lambda: Directory(path=""))
-    times: Mapping[str, int] = field(default_factory=dict)
-    links: Mapping[str, str] = field(default_factory=dict)
-    xattrs: Mapping[str, Sequence[tuple[str, bytes]]] = field(default_factory=dict)
+    root: Directory = dataclasses.field(default_factory=lambda: Directory(path=""))
+    times: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    links: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    xattrs: Mapping[str, Sequence[tuple[str, bytes]]] = dataclasses.field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
     """One inode: ``blocks`` is what its content takes.
 

@@ -12,10 +12,10 @@ References:
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Final
 
 from rdcompose.formats.ext4.space import Space
-from rdcompose.records import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,7 +46,7 @@ _JOURNALS: Final = (
 _LONGEST_JOURNAL: Final = 262144
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
     """The first block of a group, and those in which it keeps what it has."""
 
@@ -56,7 +56,7 @@ class Group:
     inode_table: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Geometry:
     """A filesystem of ``blocks`` blocks, and the room that its structures leave."""
 

@@ -7,13 +7,13 @@ Reference: Documentation/filesystems/ext4/super.rst and group_descr.rst of Linux
 
 from __future__ import annotations
 
+import dataclasses
 import struct
 from typing import TYPE_CHECKING, Final
 
 from rdcompose.formats.ext4 import geometry as geo
 from rdcompose.formats.ext4.checksum import START, crc32c
 from rdcompose.formats.ext4.inodes import EXTRA
-from rdcompose.records import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,7 +41,7 @@ _CHECKSUM_AT: Final = SIZE - 4
 _TABLE_IS_ZEROED: Final = 0x4
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Header:
     """What the superblock says; blocks are of 4096 bytes.
 
@@ -99,7 +99,7 @@ def pack_superblock(header: Header, group: int) -> bytes:
     return bytes(data)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
     """What of a group is in use, by its bitmaps; ``unused`` inodes are at the end of its table."""
 

@@ -5,12 +5,12 @@ Reference: Documentation/filesystems/ext4/inodes.rst of Linux.
 
 from __future__ import annotations
 
+import dataclasses
 import struct
 from typing import Final
 
 from rdcompose.formats.ext4.checksum import crc32c
 from rdcompose.formats.ext4.geometry import INODE
-from rdcompose.records import dataclass
 from rdcompose.tree import NodeKind
 
 EXTENTS: Final = 0x8_0000
@@ -53,7 +53,7 @@ MIN_TIME: Final = -(1 << 31)
 MAX_TIME: Final = (1 << 34) - (1 << 31) - 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Inode:
     """What an inode tells: ``root`` is 60 bytes, ``sectors`` counts 512 bytes each.
 

@@ -9,6 +9,7 @@ Reference: Documentation/filesystems/ext4/ of Linux.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import io
 import struct
@@ -18,7 +19,6 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 from rdcompose.errors import FormatError, SpecError
 from rdcompose.formats.ext4 import superblock as sb
 from rdcompose.formats.ext4.blocks import Run, block_map, extents
-from rdcompose.records import dataclass
 from rdcompose.tree import (
     MAX_PATH,
     Directory,
@@ -60,7 +60,7 @@ _NODES: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class _Inode:
     kind: int
     mode: int

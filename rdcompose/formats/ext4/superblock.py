@@ -5,11 +5,11 @@ Reference: Documentation/filesystems/ext4/super.rst of Linux.
 
 from __future__ import annotations
 
+import dataclasses
 import struct
 from typing import Final
 
 from rdcompose.errors import FormatError, UnsupportedError
-from rdcompose.records import dataclass
 
 OFFSET: Final = 1024
 SIZE: Final = 1024
@@ -38,7 +38,7 @@ _REFUSED: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Superblock:
     """What is needed to find inodes; sizes are in bytes, places in blocks."""
 

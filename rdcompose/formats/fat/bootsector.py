@@ -10,11 +10,11 @@ References:
 
 from __future__ import annotations
 
+import dataclasses
 import struct
 from typing import Final
 
 from rdcompose.errors import FormatError
-from rdcompose.records import dataclass
 
 SECTOR: Final = 512
 SIGNATURE: Final = b"\x55\xaa"
@@ -37,7 +37,7 @@ _EXTENDED: Final = 0x29
 _FSINFO: Final = struct.Struct("<4s480x4sII12x4s")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Geometry:
     """Where the parts of a volume are; places and sizes are in bytes.
 

@@ -5,12 +5,12 @@ Everything that FAT cannot hold is refused here, before any content is read.
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Final
 
 from rdcompose.errors import SpecError
 from rdcompose.formats.fat.entries import SIZE
 from rdcompose.formats.fat.names import ShortNames, check_name, folded, is_short, long_records
-from rdcompose.records import dataclass
 from rdcompose.tree import Directory, File, checked_path
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ _MAX_LISTING: Final = 65536 * SIZE
 _ALWAYS: Final = 2
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Member:
     """A name in a directory: its short form, and the records of its long one, if it needs them."""
 
@@ -33,7 +33,7 @@ class Member:
     long: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Folder:
     """A directory; ``path`` and ``parent`` of the root are empty."""
 

@@ -12,6 +12,7 @@ References:
 from __future__ import annotations
 
 import array
+import dataclasses
 import sys
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -19,7 +20,6 @@ from rdcompose.errors import FormatError, SpecError
 from rdcompose.formats.fat import entries as records
 from rdcompose.formats.fat.bootsector import BPB, EXTENSION, MEDIA, SECTOR, SIGNATURE, fs_info
 from rdcompose.formats.fat.layout import Folder, arrange
-from rdcompose.records import dataclass
 from rdcompose.tree import File
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class Output(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Fat32Result:
     """What was written; sizes are in bytes, ``free`` is what is left for more files."""
 
@@ -149,7 +149,7 @@ def minimum_size(tree: Iterable[Entry]) -> int:
         size = _size_for(geometry.cluster_size, used)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class _Geometry:
     sectors: int
     cluster_size: int

@@ -12,13 +12,13 @@ their defaults. The x86 filter of xz is not used, so one writer serves every arc
 
 from __future__ import annotations
 
+import dataclasses
 import struct
 import threading
 from collections.abc import Callable
 from typing import Final
 
 from rdcompose.errors import SpecError, UnsupportedError
-from rdcompose.records import dataclass
 
 METADATA_SIZE: Final = 8192
 Compress = Callable[[bytes], bytes]
@@ -27,7 +27,7 @@ Compress = Callable[[bytes], bytes]
 LZ4_OPTIONS: Final = struct.pack("<II", 1, 1)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Compressor:
     """One row of the table.
 

@@ -11,6 +11,7 @@ References:
 from __future__ import annotations
 
 import collections
+import dataclasses
 import hashlib
 from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
@@ -18,7 +19,6 @@ from typing import TYPE_CHECKING, Final, Protocol
 from rdcompose.errors import FormatError
 from rdcompose.formats.squashfs.fragments import FragmentPacker, FragmentTable
 from rdcompose.formats.squashfs.inodes import FileData
-from rdcompose.records import dataclass, field
 from rdcompose.tree import read_all
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Output(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Block:
     """A block as it goes into the image; no data and size 0 is a hole of ``length`` bytes."""
 
@@ -58,14 +58,14 @@ class Block:
     length: int
 
 
-@dataclass(slots=True)
+@dataclasses.dataclass(slots=True)
 class _Stored:
     """Content of one or more files; filled in while its blocks are written."""
 
     size: int
     place: Place | None = None
     start: int = 0
-    blocks: list[int] = field(default_factory=list)
+    blocks: list[int] = dataclasses.field(default_factory=list)
     holes: int = 0
 
     def file_data(self) -> FileData:

@@ -11,11 +11,11 @@ References:
 
 from __future__ import annotations
 
+import dataclasses
 import struct
 from typing import TYPE_CHECKING, Final
 
 from rdcompose.formats.squashfs.compressors import METADATA_SIZE
-from rdcompose.records import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -34,7 +34,7 @@ NAME_RECORD: Final = struct.Struct("<HhHH")
 _INDEX: Final = struct.Struct("<3I")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Child:
     """One name in a directory, and the inode it stands for."""
 
@@ -49,7 +49,7 @@ class Child:
         return NAME_RECORD.size + len(self.name)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class IndexEntry:
     """The first name of a run, and where the run is."""
 
@@ -62,7 +62,7 @@ class IndexEntry:
         return _INDEX.pack(self.position, self.block, len(self.name) - 1) + self.name
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:
     """Where a listing is in the directory table; ``size`` counts its own bytes only."""
 

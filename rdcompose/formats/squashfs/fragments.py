@@ -10,12 +10,12 @@ References:
 
 from __future__ import annotations
 
+import dataclasses
 import struct
 from typing import TYPE_CHECKING, Final
 
 from rdcompose.formats.squashfs.metadata import lookup_table
 from rdcompose.formats.squashfs.superblock import NO_TABLE
-from rdcompose.records import dataclass
 
 if TYPE_CHECKING:
     from rdcompose.formats.squashfs.compressors import Compress
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 FRAGMENT_RECORD: Final = struct.Struct("<Q2I")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Place:
     """Where a small file is: number of the fragment block, and offset in it."""
 

@@ -11,10 +11,10 @@ References:
 
 from __future__ import annotations
 
+import dataclasses
 import struct
 from typing import TYPE_CHECKING, Final
 
-from rdcompose.records import dataclass
 from rdcompose.tree import NodeKind
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ LONG_DIRECTORY_RECORD: Final = struct.Struct("<4I2HI")
 SYMLINK_RECORD: Final = struct.Struct("<2I")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Attributes:
     """What all inodes have; owners and ``xattrs`` are indexes into their tables."""
 
@@ -81,7 +81,7 @@ class Attributes:
         return self.pack(kind + EXTENDED) + record + struct.pack("<I", self.xattrs)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class FileData:
     """Where the content of a file is.
 

@@ -6,11 +6,11 @@ read.
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Final
 
 from rdcompose.errors import SpecError
 from rdcompose.formats.squashfs.inodes import MAX_MAJOR, MAX_MINOR
-from rdcompose.records import dataclass
 from rdcompose.tree import Directory, File, Node, Symlink, checked_path, encode_name
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ _MAX_TARGET: Final = 4095
 ROOT_NUMBER: Final = 1
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Member:
     """A name in a directory."""
 
@@ -33,7 +33,7 @@ class Member:
     number: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Folder:
     """A directory; ``path`` of the root is empty, its ``parent`` the number after the last."""
 

@@ -7,13 +7,13 @@ References:
 
 from __future__ import annotations
 
+import dataclasses
 import struct
 from typing import TYPE_CHECKING, Any, Final
 
 from rdcompose.errors import FormatError
 from rdcompose.formats.squashfs import inodes
 from rdcompose.formats.squashfs.inodes import EXTENDED, NO_FRAGMENT
-from rdcompose.records import dataclass, replace
 from rdcompose.tree import MAX_PATH
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ _TWO: Final = struct.Struct("<2I")
 _MAX_BLOCKS: Final = 1 << 20
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Inode:
     """What an inode says, whichever of its records it is stored in.
 
@@ -63,7 +63,7 @@ def read_inode(cursor: Cursor, block_size: int) -> Inode:
     fields = read(cursor, block_size)
     basic = kind - EXTENDED if kind > EXTENDED else kind
     common = Inode(kind=basic, mode=mode & 0o7777, uid=uid, gid=gid, number=number)
-    return replace(common, **fields)
+    return dataclasses.replace(common, **fields)
 
 
 _Fields = dict[str, Any]

@@ -7,12 +7,12 @@ References:
 
 from __future__ import annotations
 
+import dataclasses
 import enum
 import struct
 from typing import Final
 
 from rdcompose.errors import FormatError, UnsupportedError
-from rdcompose.records import dataclass
 
 MAGIC: Final = 0x73717368
 VERSION: Final = (4, 0)
@@ -35,7 +35,7 @@ class Flag(enum.IntFlag):
     COMPRESSOR_OPTIONS = 0x0400
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Superblock:
     """What the superblock tells; table starts are offsets from the start of the image."""
 

@@ -6,6 +6,7 @@ place of its listing. So the deepest directories are written first, and the root
 
 from __future__ import annotations
 
+import dataclasses
 import struct
 from typing import TYPE_CHECKING, Final
 
@@ -15,7 +16,6 @@ from rdcompose.formats.squashfs.ids import IdTable
 from rdcompose.formats.squashfs.inodes import Attributes
 from rdcompose.formats.squashfs.metadata import MetadataWriter
 from rdcompose.formats.squashfs.xattrs import XattrTable
-from rdcompose.records import dataclass, field
 from rdcompose.tree import Directory, File, Node, Symlink, encode_name
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 MAX_TIME: Final = 0xFFFF_FFFF
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Details:
     """What a tree does not tell; keys are paths, that of the root is empty.
 
@@ -39,9 +39,9 @@ class Details:
     give them.
     """
 
-    root: Directory = field(default_factory=lambda: Directory(path=""))
-    times: Mapping[str, int] = field(default_factory=dict)
-    xattrs: Mapping[str, Sequence[tuple[str, bytes]]] = field(default_factory=dict)
+    root: Directory = dataclasses.field(default_factory=lambda: Directory(path=""))
+    times: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    xattrs: Mapping[str, Sequence[tuple[str, bytes]]] = dataclasses.field(default_factory=dict)
 
 
 class TreeTables:

@@ -21,6 +21,7 @@ References:
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Final
 
 from rdcompose.errors import SpecError
@@ -36,7 +37,6 @@ from rdcompose.formats.squashfs.superblock import (
     Superblock,
 )
 from rdcompose.formats.squashfs.tables import MAX_TIME, Details, TreeTables
-from rdcompose.records import dataclass
 from rdcompose.tree import File
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ DEFAULT_BLOCK_SIZE: Final = 512 * 1024
 _PADDING: Final = 4096
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class SquashfsResult:
     """What was written.
 
@@ -194,7 +194,7 @@ def _write_data(
     return writer, {file.path: place for file, place in zip(files, places, strict=True)}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class _Packed:
     """All tables behind the data, and where each is in the image."""
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from rdcompose.inspect.artifact import Kind
 from rdcompose.inspect.findings import Check, contradictions, count, some
 from rdcompose.kernel.module import modname
-from rdcompose.records import dataclass, field
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -24,15 +24,15 @@ if TYPE_CHECKING:
 _TRUSTED: Final = 1 / 16
 
 
-@dataclass(slots=True)
+@dataclasses.dataclass(slots=True)
 class _Symbol:
     """The versions of a symbol that modules offer, and how often each is asked for."""
 
-    offered: set[int] = field(default_factory=set)
-    wanted: Counter[int] = field(default_factory=Counter)
+    offered: set[int] = dataclasses.field(default_factory=set)
+    wanted: Counter[int] = dataclasses.field(default_factory=Counter)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class _Truth:
     """The versions that a symbol may be wanted in, and who says so."""
 
