@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 
 from rdcompose.errors import SpecError
 
@@ -44,6 +44,16 @@ class Content(Protocol):
 
         An empty file yields nothing.
         """
+        ...
+
+
+@runtime_checkable
+class Digested(Protocol):
+    """A content that knows a digest of its bytes, so that equal ones are found unread."""
+
+    @property
+    def digest(self) -> bytes:
+        """The first 16 bytes of the content's SHA-256."""
         ...
 
 

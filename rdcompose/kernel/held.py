@@ -8,6 +8,7 @@ a disk.
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from typing import TYPE_CHECKING, Final
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     import zstandard
 
 LEVEL: Final = 1
+DIGEST_SIZE: Final = 16
 
 # A zstandard context may not be used by two threads at once.
 _contexts = threading.local()
@@ -41,12 +43,14 @@ def _decompressor() -> zstandard.ZstdDecompressor:
 
 
 class Held:
-    """A :class:`rdcompose.tree.Content` that keeps its bytes compressed."""
+    """A :class:`rdcompose.tree.Content` that keeps its bytes compressed, and knows their digest."""
 
-    __slots__ = ("_packed", "_size")
+    __slots__ = ("_digest", "_packed", "_size")
 
     def __init__(self, data: bytes) -> None:
         self._size = len(data)
+        # Processors have instructions for SHA-256, which make it twice as fast as BLAKE2.
+        self._digest = hashlib.sha256(data, usedforsecurity=False).digest()[:DIGEST_SIZE]
         # A copy of its exact size: the compressor returns a shrunk buffer of the size of the
         # content, and thousands of those would leave the heap full of holes.
         self._packed = bytes(memoryview(_compressor().compress(data)))
@@ -55,6 +59,11 @@ class Held:
     def size(self) -> int:
         """Length in bytes, as given."""
         return self._size
+
+    @property
+    def digest(self) -> bytes:
+        """The first 16 bytes of the SHA-256 of the content."""
+        return self._digest
 
     def chunks(self, size: int) -> Iterator[bytes]:
         """Yield the content in pieces of ``size`` bytes."""

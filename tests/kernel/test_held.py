@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import hashlib
 import os
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from rdcompose.kernel.held import Held
-from rdcompose.tree import read_all
+from rdcompose.tree import Digested, read_all
 
 
 @pytest.mark.parametrize("size", [0, 1, 99, 100, 101, 1000])
@@ -25,3 +26,10 @@ def test_threads_do_not_disturb_each_other() -> None:
     with ThreadPoolExecutor(8) as pool:
         held = list(pool.map(Held, contents))
         assert list(pool.map(read_all, held)) == contents
+
+
+@pytest.mark.parametrize("data", [b"", b"module", bytes(100_000)], ids=["none", "short", "long"])
+def test_the_digest_is_that_of_the_plain_content(data: bytes) -> None:
+    held = Held(data)
+    assert isinstance(held, Digested)
+    assert held.digest == hashlib.sha256(data).digest()[:16]
