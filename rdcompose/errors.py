@@ -12,6 +12,7 @@
      ├── FetchError           something could not be fetched, or was cut short
      │    └── NotFoundError   a server answered that it is not there
      ├── TrustError           a link from a trusted key to the bytes is broken
+     ├── UploadError          a host of releases refuses a file, or cannot be reached
      └── OutputError          a result cannot be written
 
 Anything else that escapes is a bug and keeps its traceback.
@@ -66,6 +67,10 @@ class NotFoundError(FetchError):
 
 class TrustError(RdcomposeError):
     """A link of the chain from a trusted key to the bytes is broken."""
+
+
+class UploadError(RdcomposeError):
+    """A host of releases refuses what is to be published, or cannot be reached."""
 
 
 class OutputError(RdcomposeError):

@@ -31,18 +31,18 @@ class TransientError(Exception):
 
 
 def failure(
-    name: str, error: Exception, timeouts: tuple[float, float]
+    name: str, error: Exception, timeouts: tuple[float, float], *, doing: str = "fetch"
 ) -> FetchError | TransientError:
     """Return the error to raise for what ``requests`` or ``urllib3`` raised.
 
-    ``name`` is the address for messages; ``timeouts`` are the seconds to wait for a
-    connection and for an answer.
+    ``name`` is the address for messages, ``doing`` what was tried with it; ``timeouts`` are the
+    seconds to wait for a connection and for an answer.
     """
     import ssl
 
     chain = tuple(_causes(error))
     last = chain[-1]
-    message = f"cannot fetch {name}: "
+    message = f"cannot {doing} {name}: "
     if isinstance(last, ssl.SSLCertVerificationError):
         return FetchError(
             f"{message}the server's certificate is not trusted: {last.verify_message}",

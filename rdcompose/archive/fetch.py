@@ -204,11 +204,12 @@ class Client:
     def _open_session(self) -> requests.Session:
         with self._lock:
             if self._session is None:
-                self._session = _new_session()
+                self._session = new_session()
             return self._session
 
 
-def _new_session() -> requests.Session:
+def new_session() -> requests.Session:
+    """Return a session that follows no redirects and keeps no cookies; for all threads."""
     from http.cookiejar import DefaultCookiePolicy
 
     import requests

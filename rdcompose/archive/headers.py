@@ -52,7 +52,7 @@ def retry_after(headers: Mapping[str, str]) -> float:
     text = headers.get("Retry-After", "")
     if (seconds := _number(text)) is not None:
         return seconds
-    then, now = _moment(text), _moment(headers.get("Date", ""))
+    then, now = moment(text), moment(headers.get("Date", ""))
     if then is None or now is None:
         return 0
     return max(0.0, (then - now).total_seconds())
@@ -63,7 +63,8 @@ def _number(text: str) -> int | None:
     return int(text) if _NUMBER.fullmatch(text) else None
 
 
-def _moment(text: str) -> datetime.datetime | None:
+def moment(text: str) -> datetime.datetime | None:
+    """Return the moment that a date in a header names."""
     import datetime
     from email.utils import parsedate_to_datetime
 

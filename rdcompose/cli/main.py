@@ -59,6 +59,8 @@ def _run(arguments: argparse.Namespace) -> int:
         from rdcompose.cli.boot import boot as run
     elif command == "verify":
         from rdcompose.cli.verify import verify_files as run
+    elif command == "upload":
+        from rdcompose.cli.upload import upload_directory as run
     elif command == "supports":
         from rdcompose.cli.supports import supports as run
     elif command == "pi":

@@ -16,6 +16,7 @@ from rdcompose.cli.image_options import add_image_options
 from rdcompose.cli.pi_options import add_pi
 from rdcompose.cli.release_options import add_release
 from rdcompose.cli.supports_options import add_supports
+from rdcompose.cli.upload_options import add_upload
 from rdcompose.cli.verify_options import add_verify
 
 _EPILOG: Final = """\
@@ -43,6 +44,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_kernels(commands)
     add_supports(commands, add_common=_add_common)
     add_release(commands)
+    add_upload(commands)
     _add_minivm(commands)
     _add_cache(commands)
     return parser

@@ -1,0 +1,1 @@
+"""Where releases are published: GitHub and GitLab, and how files get there."""
