@@ -7,10 +7,11 @@ Exit status: 0 done, 1 it could not be done (one clear message), 2 wrong usage, 
 
 from __future__ import annotations
 
+import importlib
 import os
 import signal
 import sys
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn
 
 from rdcompose.cli.interrupts import arrived, catch, release
 from rdcompose.errors import RdcomposeError, UsageError
@@ -18,6 +19,24 @@ from rdcompose.errors import RdcomposeError, UsageError
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Sequence
+
+
+# Module and function of each command.
+_COMMANDS: Final = {
+    "boot": ("boot", "boot"),
+    "build": ("build", "build"),
+    "cache": ("cache", "cache"),
+    "kernels": ("kernels", "list_kernels"),
+    "mkinitramfs": ("minivm", "mkinitramfs"),
+    "modules2qcow2": ("minivm", "modules2qcow2"),
+    "pi": ("pi", "pi"),
+    "release": ("release", "release"),
+    "supports": ("supports", "supports"),
+    "update-busybox": ("update", "update"),
+    "update-e2fsck": ("update", "update"),
+    "upload": ("upload", "upload_directory"),
+    "verify": ("verify", "verify_files"),
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -51,32 +70,9 @@ def _interrupted(number: int) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    command: str = arguments.command
-    run: Callable[[argparse.Namespace], int]
-    if command == "build":
-        from rdcompose.cli.build import build as run
-    elif command == "boot":
-        from rdcompose.cli.boot import boot as run
-    elif command == "verify":
-        from rdcompose.cli.verify import verify_files as run
-    elif command == "upload":
-        from rdcompose.cli.upload import upload_directory as run
-    elif command == "supports":
-        from rdcompose.cli.supports import supports as run
-    elif command == "pi":
-        from rdcompose.cli.pi import pi as run
-    elif command == "kernels":
-        from rdcompose.cli.kernels import list_kernels as run
-    elif command == "cache":
-        from rdcompose.cli.cache import cache as run
-    elif command == "release":
-        from rdcompose.cli.release import release as run
-    elif command.startswith("update-"):
-        from rdcompose.cli.update import update as run
-    else:
-        from rdcompose.cli.minivm import COMMANDS
-
-        run = COMMANDS[command]
+    module, function = _COMMANDS[arguments.command]
+    loaded = importlib.import_module(f"rdcompose.cli.{module}")
+    run: Callable[[argparse.Namespace], int] = getattr(loaded, function)
     return run(arguments)
 
 

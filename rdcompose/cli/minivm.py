@@ -17,7 +17,6 @@ from rdcompose.publish import Publication
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Mapping
 
     from rdcompose.kernel.moduletree import ModuleTree
 
@@ -69,9 +68,3 @@ def _modules(release: str) -> tuple[ModuleTree, int]:
     )
     epoch = source_date_epoch()
     return modules, newest if epoch is None else epoch
-
-
-COMMANDS: Final[Mapping[str, Callable[[argparse.Namespace], int]]] = {
-    "mkinitramfs": mkinitramfs,
-    "modules2qcow2": modules2qcow2,
-}
