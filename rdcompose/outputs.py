@@ -20,7 +20,6 @@ from rdcompose.formats.compression import compress
 from rdcompose.formats.cpio import write_newc
 from rdcompose.formats.qcow2 import Qcow2Writer
 from rdcompose.formats.squashfs.writer import write_squashfs
-from rdcompose.formats.uki import make_uki
 from rdcompose.manifest import checksum_line, manifest, to_json
 from rdcompose.publish import Publication
 
@@ -217,6 +216,8 @@ def _put_initramfs(
     data = b"".join(segments.values())
     outputs = [_put(publication, names["initramfs"], lambda out: _write(out, data))]
     if plan.uki is not None:
+        from rdcompose.formats.uki import make_uki
+
         image = make_uki(plan.uki.parts, data)
         outputs.append(_put(publication, names["uki"], lambda out: _write(out, image)))
     return outputs

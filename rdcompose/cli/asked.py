@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from rdcompose.compose.inputs import InputFile
+from rdcompose.compose.kernelname import architecture_of_name
 from rdcompose.compose.programs import PATHS, ProgramName
-from rdcompose.compose.resolve import architecture_of_name
 from rdcompose.errors import UsageError
 from rdcompose.kernel.release import architecture_by_name, check_release
 

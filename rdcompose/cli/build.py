@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Final
 
 from rdcompose.cli.composition import compose
 from rdcompose.cli.terminal import progress, size_text, table
-from rdcompose.compose.lock import read_lock
 from rdcompose.outputs import Result, write_outputs
 
 if TYPE_CHECKING:
@@ -31,7 +30,11 @@ _DEFAULTS: Final = {
 def build(arguments: argparse.Namespace) -> int:
     """Run the command; returns the exit status."""
     started = time.monotonic()
-    lock = None if arguments.locked is None else read_lock(arguments.locked)
+    lock = None
+    if arguments.locked is not None:
+        from rdcompose.compose.lock import read_lock
+
+        lock = read_lock(arguments.locked)
     shown = not (arguments.quiet or arguments.no_progress)
     composition = compose(arguments, lock, _DEFAULTS, shown=shown)
     with progress("composing", shown=shown):

@@ -6,7 +6,7 @@ import dataclasses
 import functools
 from typing import TYPE_CHECKING, Final
 
-from rdcompose.cli.acquire import Acquired, acquire, architecture_asked_for, local_packages
+from rdcompose.cli.acquire import acquire, architecture_asked_for, local_packages
 from rdcompose.cli.asked import ask
 from rdcompose.cli.environment import source_date_epoch
 from rdcompose.cli.kernel_input import Kernels, read_kernel
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from rdcompose.cli.acquired import Acquired
     from rdcompose.cli.asked import Asked
     from rdcompose.compose.addlist import Request
     from rdcompose.compose.filesource import SourceRequest

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from rdcompose.cli.terminal import progress
 from rdcompose.compose.inputs import LOCAL_DIRECTORY, Input
-from rdcompose.compose.resolve import PREFIX
+from rdcompose.compose.kernelname import PREFIX
 from rdcompose.errors import RdcomposeError, SpecError, UsageError
 from rdcompose.kernel.package import KernelPackage, read_kernels
-from rdcompose.kernel.rootfs import TreeSource
 from rdcompose.kernel.source import DebSource
 
 if TYPE_CHECKING:
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from rdcompose.cli.terminal import Advance
     from rdcompose.compose.inputs import InputFile
     from rdcompose.kernel.release import Architecture
+    from rdcompose.kernel.rootfs import TreeSource
     from rdcompose.kernel.source import Source
 
 KERNEL: Final = "kernel"
@@ -72,6 +72,8 @@ def read_kernel(
         )
 
     if asked.root is not None:
+        from rdcompose.kernel.rootfs import TreeSource
+
         names = str(asked.root)
         with _named(names), progress(f"reading {names}", shown=shown) as advance:
             source = TreeSource(asked.root, asked.release, device_trees=device_trees)

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from rdcompose.archive.suites import family, other_suites
 from rdcompose.cli.archive import archive_session
 from rdcompose.cli.terminal import size_text, table
-from rdcompose.compose.resolve import architecture_of_name, kernels
+from rdcompose.compose.kernelname import architecture_of_name
+from rdcompose.compose.resolve import kernels
 from rdcompose.errors import NotFoundError, UsageError
 from rdcompose.kernel.release import architecture_by_name, architecture_of_machine
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from rdcompose.boards.models import Model
     from rdcompose.boards.pifirmware import PiFirmware
     from rdcompose.boards.present import Present
-    from rdcompose.cli.acquire import Acquired
+    from rdcompose.cli.acquired import Acquired
     from rdcompose.cli.pi_card import Beside
     from rdcompose.compose.filesource import SourceRequest
     from rdcompose.compose.plan import Plan

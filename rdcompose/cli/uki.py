@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rdcompose.compose.filesource import STUB
-from rdcompose.compose.uki import STUB_PACKAGE, UkiSpec
 from rdcompose.errors import UsageError
 
 if TYPE_CHECKING:
@@ -13,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from rdcompose.compose.filesource import Source
+    from rdcompose.compose.uki import UkiSpec
 
 CMDLINE = "cmdline"
 
@@ -30,6 +30,8 @@ def wanted_stub(arguments: argparse.Namespace, options: Mapping[str, str]) -> li
             if getattr(arguments, name.replace("-", "_")) is not None:
                 raise UsageError(f"--{name} has no meaning without --uki")
         return []
+    from rdcompose.compose.uki import STUB_PACKAGE
+
     return [arguments.uki_stub or locked or STUB_PACKAGE]
 
 
@@ -39,6 +41,8 @@ def uki_spec(
     """Return what is asked for, with the stub that was found; ``None`` if none is wanted."""
     if not stubs:
         return None
+    from rdcompose.compose.uki import UkiSpec
+
     given: str | None = arguments.cmdline
     return UkiSpec(
         stub=stubs[0],

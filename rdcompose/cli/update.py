@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rdcompose.cli.acquire import fetch
 from rdcompose.cli.archive import archive_session
+from rdcompose.cli.fetching import fetch
 from rdcompose.cli.kernels import host_architecture
 from rdcompose.compose.inputs import read_file
 from rdcompose.compose.programs import PATHS, ProgramName, load_program, program_architecture

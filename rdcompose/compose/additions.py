@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-import difflib
 import re
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
@@ -232,7 +231,10 @@ def _near(path: str, contents: Contents) -> str:
     name = path.rpartition("/")[2]
     paths = sorted(f"/{each}" for each in contents.files)
     near = [each for each in paths if each.rpartition("/")[2] == name]
-    near = near or difflib.get_close_matches(path, paths, _SUGGESTIONS, 0.6)
+    if not near:
+        import difflib
+
+        near = difflib.get_close_matches(path, paths, _SUGGESTIONS, 0.6)
     if near:
         return f"there is {', '.join(near[:_SUGGESTIONS])}"
     return f"dpkg-deb --contents lists what is in {contents.input.file}"

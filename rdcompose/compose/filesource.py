@@ -10,14 +10,12 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from rdcompose.archive.search import Found, newest
-from rdcompose.archive.suites import base_suite
 from rdcompose.errors import NotFoundError, SpecError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rdcompose.archive.search import Archive
+    from rdcompose.archive.search import Archive, Found
     from rdcompose.compose.inputs import Input, InputFile
     from rdcompose.kernel.release import Architecture
 
@@ -111,6 +109,10 @@ def resolve_source(
 
     :raises NotFoundError: there is none.
     """
+    # Only what is in no local file takes an archive.
+    from rdcompose.archive.search import newest
+    from rdcompose.archive.suites import base_suite
+
     tried = []
     for suite in dict.fromkeys((base_suite(kernel_suite), base_suite(archive.suite))):
         for components in _COMPONENTS:

@@ -8,6 +8,7 @@ is in ``firmware-misc-nonfree``.
 from __future__ import annotations
 
 import fnmatch
+import functools
 import re
 from typing import Final
 
@@ -61,10 +62,14 @@ firmware-zd1211          zd1211/*
 intel-microcode          intel-ucode/*
 wireless-regdb           regulatory.db*
 """
-_RULES: Final = tuple(
-    (re.compile("|".join(fnmatch.translate(pattern) for pattern in patterns)), package)
-    for package, *patterns in (line.split() for line in _TABLE.strip().split("\n"))
-)
+
+
+@functools.cache
+def _rules() -> tuple[tuple[re.Pattern[str], str], ...]:
+    return tuple(
+        (re.compile("|".join(fnmatch.translate(pattern) for pattern in patterns)), package)
+        for package, *patterns in (line.split() for line in _TABLE.strip().split("\n"))
+    )
 
 
 def package_of(name: str) -> str | None:
@@ -72,4 +77,4 @@ def package_of(name: str) -> str | None:
 
     ``name`` is as a driver asks for it, and may be a pattern itself.
     """
-    return next((package for rule, package in _RULES if rule.match(name)), None)
+    return next((package for rule, package in _rules() if rule.match(name)), None)

@@ -19,7 +19,6 @@ from rdcompose.compose.microcode import load_microcode
 from rdcompose.compose.own_modules import OwnModules, from_outside
 from rdcompose.compose.profile import Profile, load_profile
 from rdcompose.compose.spec import Codec, ComposeSpec, DiskFormat, DiskMode, EmitForm, ImageForm
-from rdcompose.compose.uki import UkiPlan, check_cmdline, plan_uki
 from rdcompose.compose.userspace import load_programs, load_userspace
 from rdcompose.kernel.selection import Selection, select
 from rdcompose.kernel.shipped import shipped_notes
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
     from rdcompose.compose.images import BootImage
     from rdcompose.compose.microcode import Blob
     from rdcompose.compose.own_modules import OwnModule
+    from rdcompose.compose.uki import UkiPlan
     from rdcompose.kernel.depmod import Depmod
     from rdcompose.kernel.moduletree import ModuleTree
     from rdcompose.kernel.package import KernelPackage
@@ -127,7 +127,7 @@ def make_plan(package: KernelPackage, kernel: Iterable[Input], spec: ComposeSpec
     own = _own_modules(package, spec)
     tree = own.package.tree
     image = boot_image(package, spec.image)
-    uki = None if spec.uki is None else plan_uki(package, spec.uki)
+    uki = _uki(package, spec)
     mode = spec.disk if tree.modules else DiskMode.NONE
     compression = initramfs_compression(package.config, spec.compress)
     # Before the selection, which can only say that a module is missing, not why.
@@ -202,6 +202,14 @@ def make_plan(package: KernelPackage, kernel: Iterable[Input], spec: ComposeSpec
     )
 
 
+def _uki(package: KernelPackage, spec: ComposeSpec) -> UkiPlan | None:
+    if spec.uki is None:
+        return None
+    from rdcompose.compose.uki import plan_uki
+
+    return plan_uki(package, spec.uki)
+
+
 def _shipped(shipped: ModuleTree, whole: ModuleTree, depmod: Depmod) -> tuple[str, ...]:
     """Return notes on what came with the modules, before the user's own were among them."""
     if shipped.indexes and shipped is not whole:
@@ -261,6 +269,8 @@ def _options(
 def _uki_options(spec: ComposeSpec) -> dict[str, str]:
     if spec.uki is None:
         return {}
+    from rdcompose.compose.uki import check_cmdline
+
     options = {STUB: spec.uki.stub.request.text, "cmdline": check_cmdline(spec.uki.cmdline)}
     return {name: value for name, value in options.items() if value}
 

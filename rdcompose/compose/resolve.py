@@ -8,20 +8,16 @@ first while a new version waits for its signature.
 
 from __future__ import annotations
 
-import difflib
 import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rdcompose.archive.search import Found, newest
 from rdcompose.archive.suites import base_suite, family, guess_suites, other_suites
 from rdcompose.archive.version import version_key
+from rdcompose.compose.kernelname import PREFIX, UNSIGNED
 from rdcompose.errors import FetchError, NotFoundError
 from rdcompose.kernel.package import PART_PREFIXES, other_packages
-from rdcompose.kernel.release import (
-    architecture_of_release,
-    flavour_architecture,
-    flavour_of_release,
-)
+from rdcompose.kernel.release import flavour_of_release
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -32,8 +28,6 @@ if TYPE_CHECKING:
     from rdcompose.archive.search import Archive
     from rdcompose.kernel.release import Architecture
 
-PREFIX: Final = "linux-image-"
-_UNSIGNED: Final = "-unsigned"
 # Debug files, and what the signing service is fed with.
 _NO_IMAGES: Final = ("-dbg", "-signed-template")
 _KERNEL_DEPENDENCY: Final = re.compile(r"(?:^|[,|])\s*(linux-image-[^\s,|(]+)")
@@ -52,12 +46,6 @@ class KernelRow(NamedTuple):
     release: str
     found: Found
     size: int
-
-
-def architecture_of_name(name: str) -> Architecture | None:
-    """Return the architecture that a release, flavour or package name tells."""
-    plain = name.removeprefix(PREFIX).removesuffix(_UNSIGNED)
-    return flavour_architecture(plain) or architecture_of_release(plain)
 
 
 def kernels(suites: Iterable[Suite], architecture: str) -> list[KernelRow]:
@@ -97,12 +85,12 @@ def _images(suite: Suite, architecture: str) -> Iterator[Package]:
     ]
     names = {package.name for package in packages}
     for package in packages:
-        if not (package.name.endswith(_UNSIGNED) and package.name.removesuffix(_UNSIGNED) in names):
+        if not (package.name.endswith(UNSIGNED) and package.name.removesuffix(UNSIGNED) in names):
             yield package
 
 
 def _release(package: str) -> str:
-    return package.removeprefix(PREFIX).removesuffix(_UNSIGNED)
+    return package.removeprefix(PREFIX).removesuffix(UNSIGNED)
 
 
 def _dependency(package: Package) -> str | None:
@@ -209,7 +197,7 @@ def _in_suites(wanted: str, architecture: str, suites: tuple[Suite, ...]) -> Fou
 
 def _image(package: str, architecture: str, suites: tuple[Suite, ...]) -> Found | None:
     """Return the newest kernel or metapackage of a name whose parts are all there."""
-    for name in (package, package + _UNSIGNED):
+    for name in (package, package + UNSIGNED):
         whole = (suite for suite in suites if _whole(name, architecture, suite))
         if (found := newest(name, architecture, whole)) is not None:
             return found
@@ -232,7 +220,7 @@ def _elsewhere(
 ) -> Found | None:
     """Look where it was found before, then in all other suites, likely ones first."""
     for place in (archive, history):
-        for name in (PREFIX + wanted, PREFIX + wanted + _UNSIGNED):
+        for name in (PREFIX + wanted, PREFIX + wanted + UNSIGNED):
             found = None if place is None else place.recall(name, architecture)
             if found is not None and _missing_part(found) is None:
                 return found
@@ -248,7 +236,7 @@ def _elsewhere(
 
 def _in_history(wanted: str, architecture: str, history: History) -> Found | None:
     name = PREFIX + wanted
-    return history.find(name, architecture) or history.find(name + _UNSIGNED, architecture)
+    return history.find(name, architecture) or history.find(name + UNSIGNED, architecture)
 
 
 def _not_found(
@@ -276,6 +264,8 @@ def _near(wanted: str, releases: list[str]) -> list[str]:
     """Return what may have been meant, newest first; else the newest there are."""
     flavours = {flavour for release in releases if (flavour := flavour_of_release(release))}
     names = [*releases, *sorted(flavours)]
+    import difflib
+
     close = difflib.get_close_matches(wanted, names, _SUGGESTIONS, 0.5)
     return sorted(close, key=names.index) or releases[:_SUGGESTIONS]
 

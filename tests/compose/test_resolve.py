@@ -11,8 +11,8 @@ from rdcompose.archive.history import History
 from rdcompose.archive.places import Mirrors
 from rdcompose.archive.search import Archive
 from rdcompose.archive.snapshot import Snapshot
+from rdcompose.compose.kernelname import architecture_of_name
 from rdcompose.compose.resolve import (
-    architecture_of_name,
     kernels,
     resolve_kernel,
     resolve_program,

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from rdcompose.cli.acquire import fetch
 from rdcompose.cli.archive import archive_session
+from rdcompose.cli.fetching import fetch
 from rdcompose.cli.options import make_parser
 from rdcompose.compose.additions import resolve_additions
 from rdcompose.compose.addlist import parse_request
