@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from rdcompose.cli.environment import source_date_epoch
 from rdcompose.cli.terminal import progress, size_text, table
+from rdcompose.release.provenance import UNNAMED, check_builder
 from rdcompose.release.writing import ReleaseSpec, write_release
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ def release(arguments: argparse.Namespace) -> int:
         name=arguments.name or "",
         timestamp=source_date_epoch(),
         md5=arguments.md5,
+        sbom=arguments.sbom,
+        builder=UNNAMED if arguments.builder_id is None else check_builder(arguments.builder_id),
     )
     with progress("releasing", shown=not (arguments.quiet or arguments.no_progress)):
         released = write_release(spec)

@@ -13,10 +13,10 @@ def add_release(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     """Add the command to the parser."""
     parser = commands.add_parser(
         "release",
-        help="make builds a release: checksums, one manifest, notes",
+        help="make builds a release: checksums, one manifest, SBOM, provenance, notes",
         description="Check what was built, and put it into one directory with SHA256SUMS, "
-        "manifest.json and NOTES.md; all of it or nothing. Two files of the same name get the "
-        "names of their builds' directories.",
+        "manifest.json, sbom.cdx.json, provenance-R.json and NOTES.md; all of it or nothing. "
+        "Files of the same name that differ get the names of their builds' directories.",
     )
     parser.add_argument(
         "directories",
@@ -36,6 +36,14 @@ def add_release(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         "--name", metavar="TEXT", help="what the release is called (default: the kernels' releases)"
     )
     parser.add_argument("--md5", action="store_true", help="write MD5SUMS, too")
+    parser.add_argument(
+        "--no-sbom", dest="sbom", action="store_false", help="write no bill of materials"
+    )
+    parser.add_argument(
+        "--builder-id",
+        metavar="URI",
+        help="who or what built the files, for the statements on where they come from",
+    )
     group = parser.add_argument_group("how it runs")
     group.add_argument("-q", "--quiet", action="store_true", help="print errors only")
     group.add_argument("--no-progress", action="store_true", help="show no progress")

@@ -7,6 +7,7 @@ here once, in the order in which it is stored, and damage to one file ends nothi
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import re
 from typing import TYPE_CHECKING, Final
 
@@ -56,12 +57,14 @@ class ModuleFile:
     """A module as it lies somewhere.
 
     ``release`` is that of its module directory, ``None`` where the path does not tell.
-    ``inner`` is its path below that directory, as stored: ``kernel/net/veth.ko.xz``.
+    ``inner`` is its path below that directory, as stored: ``kernel/net/veth.ko.xz``. ``sha256`` is
+    that of what is stored.
     """
 
     path: str
     release: str | None
     inner: str
+    sha256: str
     elf: ModuleElf
     versions: ModuleVersions
 
@@ -81,6 +84,7 @@ class Program:
     """A program or shared library."""
 
     path: str
+    sha256: str
     elf: Executable
 
 
@@ -222,12 +226,14 @@ def _module(file: File, release: str | None, inner: str) -> ModuleFile:
     if file.content.size > MAX_MODULE:
         raise FormatError("it is too large for a module")
     data = read_all(file.content)
+    sha256 = hashlib.sha256(data).hexdigest()
     if not file.path.endswith(".ko"):
         data = decompress(data, limit=MAX_MODULE)
     return ModuleFile(
         path=file.path,
         release=release,
         inner=inner,
+        sha256=sha256,
         elf=read_module(data),
         versions=read_versions(data),
     )
@@ -243,4 +249,4 @@ def _program(file: File) -> Program | None:
     # Objects to be linked or loaded by others (BPF) are no programs.
     if data[_TYPE_AT : _TYPE_AT + 2] not in _PROGRAM_TYPES:
         return None
-    return Program(file.path, read_executable(data))
+    return Program(file.path, hashlib.sha256(data).hexdigest(), read_executable(data))

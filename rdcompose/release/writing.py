@@ -7,12 +7,13 @@ import dataclasses
 from typing import TYPE_CHECKING, Any, Final
 
 from rdcompose import __version__
-from rdcompose.errors import UsageError
+from rdcompose.errors import UnsupportedError, UsageError
 from rdcompose.manifest import to_json
 from rdcompose.outputs import CHECKSUMS
 from rdcompose.publish import Publication
 from rdcompose.release.builds import find_builds, named
 from rdcompose.release.draft import Draft
+from rdcompose.release.inventory import take_inventory
 from rdcompose.release.notes import NOTES, notes
 from rdcompose.release.place import (
     MANIFEST,
@@ -22,17 +23,20 @@ from rdcompose.release.place import (
     place_builds,
     place_document,
 )
+from rdcompose.release.provenance import UNNAMED, provenance, provenance_name
 from rdcompose.release.records import KIND
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from rdcompose.release.builds import Build
+    from rdcompose.release.inventory import Inventory
     from rdcompose.release.place import Placed
     from rdcompose.release.records import ReleaseRecord
 
 SCHEMA: Final = 1
+SBOM: Final = "sbom.cdx.json"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +53,8 @@ class ReleaseSpec:
     timestamp: int | None = None
     previous: ReleaseRecord | None = None
     md5: bool = False
+    sbom: bool = True
+    builder: str = UNNAMED
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +83,9 @@ def write_release(spec: ReleaseSpec) -> Released:
             builds=builds,
             files=files,
         )
-        written = _write_documents(publication, spec, draft)
+        inventories = [take_inventory(build) for build in builds]
+        documents = _documents(spec, draft, inventories)
+        written = _write_documents(publication, spec, draft, documents, inventories)
         with publication.locked():
             new = {file.name for file in written}
             stale = earlier_names(directory, with_files=copied) - new
@@ -119,13 +127,41 @@ def _default_name(builds: Sequence[Build]) -> str:
     return ", ".join(dict.fromkeys(build.release for build in builds))
 
 
-def _write_documents(
-    publication: Publication, spec: ReleaseSpec, draft: Draft
-) -> tuple[Placed, ...]:
-    """Write what is said about the files; returns these and the documents."""
+def _documents(
+    spec: ReleaseSpec, draft: Draft, inventories: Sequence[Inventory]
+) -> dict[str, bytes]:
+    """Return what is said about the files, by name."""
     documents = {NOTES: notes(draft, spec.previous)}
+    for build in draft.builds:
+        documents[provenance_name(build)] = to_json(provenance(build, builder=spec.builder))
+    if spec.sbom:
+        documents[SBOM] = _sbom(draft, inventories)
+    return documents
+
+
+def _sbom(draft: Draft, inventories: Sequence[Inventory]) -> bytes:
+    try:
+        from rdcompose.release.sbom import sbom
+    except ImportError as error:
+        raise UnsupportedError(
+            f"a bill of materials needs a library that is not installed: {error}",
+            hint="install the Python package cyclonedx-python-lib (the extra rdcompose[release]), "
+            "or give --no-sbom",
+        ) from error
+    return sbom(draft, inventories)
+
+
+def _write_documents(
+    publication: Publication,
+    spec: ReleaseSpec,
+    draft: Draft,
+    documents: Mapping[str, bytes],
+    inventories: Sequence[Inventory],
+) -> tuple[Placed, ...]:
+    """Write the documents and what lists them; returns these and the files of the builds."""
     placed = [place_document(publication, name, data) for name, data in documents.items()]
-    placed.append(place_document(publication, MANIFEST, to_json(_manifest(draft, placed))))
+    data = to_json(_manifest(draft, placed, inventories))
+    placed.append(place_document(publication, MANIFEST, data))
     placed += draft.files
     if spec.md5:
         placed.append(place_document(publication, MD5, checksums(placed, MD5)))
@@ -133,7 +169,9 @@ def _write_documents(
     return tuple(sorted(placed, key=lambda file: file.name))
 
 
-def _manifest(draft: Draft, documents: Sequence[Placed]) -> dict[str, Any]:
+def _manifest(
+    draft: Draft, documents: Sequence[Placed], inventories: Sequence[Inventory]
+) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "kind": KIND,
@@ -146,14 +184,18 @@ def _manifest(draft: Draft, documents: Sequence[Placed]) -> dict[str, Any]:
                 "release": build.release,
                 "architecture": build.architecture,
                 "files": dict(sorted(build.names.items())),
-                "disk_modules": [],
+                "disk_modules": _on_disk(inventory),
                 "manifest": build.record.data,
             }
-            for build in draft.builds
+            for build, inventory in zip(draft.builds, inventories, strict=True)
         ],
         "files": [_row(file) for file in draft.files],
         "documents": [_row(file) for file in sorted(documents, key=lambda file: file.name)],
     }
+
+
+def _on_disk(inventory: Inventory) -> list[str]:
+    return [] if inventory.disk is None else sorted(row.name for row in inventory.disk.drivers)
 
 
 def _row(file: Placed) -> dict[str, Any]:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import json
 import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,7 +16,13 @@ from tests.support.tools import tool
 if TYPE_CHECKING:
     from pathlib import Path
 
-DOCUMENTS = {"NOTES.md", "SHA256SUMS", "manifest.json"}
+DOCUMENTS = {
+    "NOTES.md",
+    "SHA256SUMS",
+    "manifest.json",
+    f"provenance-{RELEASE}.json",
+    "sbom.cdx.json",
+}
 OWN = {
     f"config-{RELEASE}",
     f"initramfs-{RELEASE}",
@@ -114,6 +121,36 @@ def test_a_release_is_the_same_wherever_it_is_made(
     assert desk.contents() == first
 
 
+def test_the_manifest_says_what_is_on_the_disk(desk: Desk) -> None:
+    (build,) = desk.release(SampleBuild().write(desk.path / "one"))["builds"]
+    assert build["disk_modules"] == ["dummy"]
+    (build,) = desk.release(SampleBuild(disk=None).write(desk.path / "two"))["builds"]
+    assert build["disk_modules"] == []
+
+
+def test_who_built_can_be_named(desk: Desk) -> None:
+    build = SampleBuild().write(desk.path / "out")
+    desk.release(build, "--builder-id", "https://ci.example.org/kernels")
+    statement = json.loads(desk.contents()[f"provenance-{RELEASE}.json"])
+    builder = statement["predicate"]["runDetails"]["builder"]["id"]
+    assert builder == "https://ci.example.org/kernels"
+    _, err = desk.run(build, "--builder-id", "me", status=2)
+    assert err.startswith("rdcompose: error: 'me' is no URI\n  hint: ")
+
+
+def test_without_the_library_there_is_no_bill_of_materials(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build = SampleBuild().write(desk.path / "out")
+    monkeypatch.setitem(sys.modules, "rdcompose.release.sbom", None)
+    _, err = desk.run(build, "-o", desk.out, status=1)
+    assert "error: a bill of materials needs a library that is not installed" in err
+    assert "--no-sbom" in err
+    assert not desk.out.exists()
+    desk.release(build, "--no-sbom")
+    assert "sbom.cdx.json" not in desk.contents()
+
+
 def test_the_time_can_be_given(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "0")
     assert desk.release(SampleBuild().write(desk.path / "out"))["timestamp"] == 0
@@ -127,8 +164,7 @@ def test_a_later_release_replaces_the_earlier(desk: Desk) -> None:
     desk.release(SampleBuild(release=other).write(desk.path / "two"))
     assert set(desk.contents()) == {
         "mine",
-        *DOCUMENTS,
-        *(name.replace(RELEASE, other) for name in OWN),
+        *(name.replace(RELEASE, other) for name in OWN | DOCUMENTS),
     }
 
 
