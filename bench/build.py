@@ -98,7 +98,7 @@ def candidates(options: argparse.Namespace, scratch: Path) -> dict[str, list[str
     names = (options.kernel, "busybox-static", "e2fsck-static")
     kernel, busybox, e2fsck = (str(package(options.suite, options.arch, name)) for name in names)
     launcher = str(TOP / "bin" / "rdcompose")
-    build = [launcher, "build", kernel, "--busybox", busybox, "--e2fsck", e2fsck]
+    build = [launcher, "build", "--no-prepared", kernel, "--busybox", busybox, "--e2fsck", e2fsck]
     rows = {
         "rdcompose --version": [launcher, "--version"],
         "rdcompose build": [*build, *options.option],

@@ -253,7 +253,15 @@ class Sweep:
         return row
 
     def _build(self, files: Files, out: Path, profile: str) -> dict[str, Any]:
-        command = ["build", *map(str, files.packages), "-o", str(out), "--json", "--no-progress"]
+        command = [
+            "build",
+            "--no-prepared",
+            *map(str, files.packages),
+            "-o",
+            str(out),
+            "--json",
+            "--no-progress",
+        ]
         command += ["--profile", profile]
         for name, path in zip(PROGRAMS, files.programs, strict=True):
             command += [f"--{name}", str(path)]

@@ -27,5 +27,7 @@ os.umask(0o022)
 
 @pytest.fixture(autouse=True)
 def _reproducible_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing that a caller has set changes what is built."""
+    """Nothing that a caller has set, or an earlier run has kept, changes what is built."""
     monkeypatch.delenv("SOURCE_DATE_EPOCH", raising=False)
+    # No test reads what another has left, or leaves something; who wants a cache names one.
+    monkeypatch.setenv("RDCOMPOSE_CACHE", f"{os.devnull}/rdcompose")

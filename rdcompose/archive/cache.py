@@ -5,6 +5,7 @@
     objects/SHA256/NAME   a file, complete and checked; its modification time is its last use
     partial/SHA256        the same while it is being filled, or as an interrupt left it
     documents/            small files by key, see :mod:`rdcompose.archive.cache_documents`
+    prepared/             what saves work, see :mod:`rdcompose.archive.cache_prepared`
     newest/               how new each archive was, which stays when the rest is removed
     locks/, lock, new     see :mod:`rdcompose.archive.cache_files`
 
@@ -34,6 +35,7 @@ from rdcompose.archive.cache_files import (
     sync_directory,
 )
 from rdcompose.archive.cache_filling import Expected, complete
+from rdcompose.archive.cache_prepared import PreparedFiles
 from rdcompose.errors import FormatError
 
 if TYPE_CHECKING:
@@ -71,6 +73,7 @@ class Cache:
         self.directory = directory
         self._files = CacheDirectory(directory)
         self._documents = Documents(self._files)
+        self._prepared = PreparedFiles(self._files)
         self._objects = directory / "objects"
         self._partials = directory / "partial"
         self._held: dict[str, int] = {}
@@ -160,6 +163,11 @@ class Cache:
         with self._files.errors():
             return _entries((path, key, "") for key, path in self._documents.files())
 
+    def prepared(self) -> list[Entry]:
+        """Return what saves work, by the releases that it is of; it has no digests."""
+        with self._files.errors():
+            return _entries((path, name, "") for name, path in self._prepared.files())
+
     def clean(self, *, unused_since: datetime | None = None) -> tuple[int, int]:
         """Remove all, or what was last used before a moment; returns files and bytes.
 
@@ -175,7 +183,7 @@ class Cache:
             removed += [self._remove_partial(path, since) for path in listed(self._partials)]
             removed += [
                 self._files.remove_unused(path, since=since)
-                for _key, path in self._documents.files()
+                for _name, path in (*self._documents.files(), *self._prepared.files())
             ]
             self._tidy(listed(self._objects))
         sizes = [size for size in removed if size is not None]

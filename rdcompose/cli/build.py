@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from rdcompose.cli.composition import compose
+from rdcompose.cli.prepared import kernel_store
 from rdcompose.cli.terminal import progress, size_text, table
 from rdcompose.outputs import Result, write_outputs
 
@@ -36,12 +37,13 @@ def build(arguments: argparse.Namespace) -> int:
 
         lock = read_lock(arguments.locked)
     shown = not (arguments.quiet or arguments.no_progress)
-    composition = compose(arguments, lock, _DEFAULTS, shown=shown)
-    with progress("composing", shown=shown):
-        plans = composition.plans()
-        if lock is not None:
-            lock.check(plans[0].inputs)
-        results = write_outputs(plans, arguments.output, threads=arguments.threads)
+    with kernel_store(arguments) as store:
+        composition = compose(arguments, lock, _DEFAULTS, store=store, shown=shown)
+        with progress("composing", shown=shown):
+            plans = composition.plans()
+            if lock is not None:
+                lock.check(plans[0].inputs)
+            results = write_outputs(plans, arguments.output, threads=arguments.threads)
     kernel = composition.kernels.inputs[0]
     _tell(arguments, plans, results, kernel, seconds=time.monotonic() - started)
     return 0

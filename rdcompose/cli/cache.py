@@ -1,4 +1,4 @@
-"""``rdcompose cache``: look at what was downloaded, and remove it."""
+"""``rdcompose cache``: look at what was downloaded and what is kept of kernels; remove it."""
 
 from __future__ import annotations
 
@@ -40,8 +40,12 @@ def _clean(store: Cache, days: int | None) -> None:
         since = datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=days)
     files, size = store.clean(unused_since=since)
     print(f"{_files(files)} removed, {size_text(size)} freed")
-    if days is None and (left := len(store.entries()) + len(store.partials())):
+    if days is None and (left := _left(store)):
         print(f"{_files(left)} left, in use by another command")
+
+
+def _left(store: Cache) -> int:
+    return sum(map(len, (store.entries(), store.partials(), store.prepared())))
 
 
 def _as_table(store: Cache) -> str:
@@ -51,6 +55,7 @@ def _as_table(store: Cache) -> str:
     for name, others in (
         ("unfinished downloads", store.partials()),
         ("signed indexes and notes", store.documents()),
+        ("kernels that were read", store.prepared()),
     ):
         if others:
             used = max(entry.used for entry in others)
@@ -65,6 +70,7 @@ def _as_json(store: Cache) -> dict[str, Any]:
         "files": store.entries(),
         "partials": store.partials(),
         "documents": store.documents(),
+        "prepared": store.prepared(),
     }
     return {
         "directory": str(store.directory),

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
     from rdcompose.cli.acquired import Acquired
     from rdcompose.cli.asked import Asked
+    from rdcompose.cli.prepared import KernelStore
     from rdcompose.compose.addlist import Request
     from rdcompose.compose.filesource import SourceRequest
     from rdcompose.compose.lock import Lock
@@ -85,13 +86,14 @@ def compose(
     *,
     sources: Sequence[SourceRequest] = (),
     device_trees: Callable[[str], bool] | None = None,
+    store: KernelStore | None = None,
     shown: bool,
 ) -> Composition:
     """Read the kernels that are asked for, fetching what is left to the archive.
 
     ``defaults`` are of options as the manifest names them; ``sources`` are of a command's own,
     beside those that the options name; ``device_trees`` says which device trees of a kernel are
-    kept, by their paths below the directory of them.
+    kept, by their paths below the directory of them; ``store`` has kernels that were read before.
 
     :raises UsageError: the options contradict each other.
     :raises RdcomposeError: a kernel, or what is to go beside it, cannot be had.
@@ -121,6 +123,7 @@ def compose(
         files,
         wanted,
         device_trees=device_trees,
+        store=store,
         threads=arguments.threads,
         shown=shown,
     )

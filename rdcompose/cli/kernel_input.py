@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-import functools
-import hashlib
-from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple
 
+from rdcompose.cli.kernel_origin import Packages, Reader, Root
 from rdcompose.cli.terminal import progress
 from rdcompose.compose.inputs import LOCAL_DIRECTORY, Input
 from rdcompose.compose.kernelname import PREFIX
 from rdcompose.errors import RdcomposeError, SpecError, UsageError
-from rdcompose.kernel.package import KernelPackage, read_kernels
-from rdcompose.kernel.source import DebSource
 
 if TYPE_CHECKING:
-    import io
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from rdcompose.cli.asked import Asked
-    from rdcompose.cli.terminal import Advance
+    from rdcompose.cli.prepared import KernelStore, Read
     from rdcompose.compose.inputs import InputFile
+    from rdcompose.kernel.package import KernelPackage
     from rdcompose.kernel.release import Architecture
-    from rdcompose.kernel.rootfs import TreeSource
-    from rdcompose.kernel.source import Source
 
 KERNEL: Final = "kernel"
 
@@ -36,14 +30,6 @@ class Kernels(NamedTuple):
     inputs: tuple[Input, ...]
 
 
-class _Read(Protocol):
-    """:func:`read_kernels`, with everything but sources and release settled."""
-
-    def __call__(
-        self, sources: Sequence[Source], *, release: str | None
-    ) -> tuple[KernelPackage, ...]: ...
-
-
 def read_kernel(
     asked: Asked,
     files: Sequence[InputFile],
@@ -52,45 +38,45 @@ def read_kernel(
     threads: int,
     shown: bool,
     device_trees: Callable[[str], bool] | None = None,
+    store: KernelStore | None = None,
 ) -> Kernels:
     """Read what is asked for, from a root or else from the packages ``files``.
 
     ``architecture`` decides where a kernel can be of several; ``device_trees`` says which device
-    trees are read, by their paths below the directory of them.
+    trees are read, by their paths below the directory of them. ``store`` has what was read before,
+    and keeps what is read.
 
     :raises UsageError: a kernel is of another architecture than the one asked for.
     :raises RdcomposeError: as :mod:`rdcompose.kernel.package` does.
     """
-
-    def reader(advance: Advance) -> _Read:
-        return functools.partial(
-            read_kernels,
-            architecture=architecture,
-            threads=threads,
-            progress=advance,
-            device_trees=device_trees,
-        )
-
     if asked.root is not None:
-        from rdcompose.kernel.rootfs import TreeSource
-
-        names = str(asked.root)
-        with _named(names), progress(f"reading {names}", shown=shown) as advance:
-            source = TreeSource(asked.root, asked.release, device_trees=device_trees)
-            found = _from_root(source, reader(advance))
+        names = title = str(asked.root)
     else:
-        names = ", ".join(str(file.path) for file in files)
-        with _named(names), progress(f"reading {files[0].path.name}", shown=shown) as advance:
+        names, title = ", ".join(str(file.path) for file in files), files[0].path.name
+    with _named(names), progress(f"reading {title}", shown=shown) as advance:
+        reader = Reader(architecture, threads=threads, progress=advance)
+        origin: Packages | Root
+        if asked.root is not None:
+            origin = Root(asked.root, asked.release, reader, device_trees)
+            release: str | None = origin.release
+        else:
             release = asked.release if asked.is_local else None
-            found = _from_packages(files, release, threads, reader(advance))
+            origin = Packages([file.path for file in files], release, reader)
+        if store is None:
+            read = origin.read(device_trees)
+        else:
+            choice = (release, None if architecture is None else architecture.name)
+            read = store.obtain(origin, choice=choice, device_trees=device_trees)
     wanted = asked.architecture
-    for package in found.packages:
+    for package in read.kernels:
         if wanted is not None and wanted != package.architecture:
             raise UsageError(
                 f"{names}: the kernel {package.release} is for {package.architecture.name}, "
                 f"not for --arch {wanted.name}"
             )
-    return found
+    if isinstance(origin, Root):
+        return Kernels(read.kernels, (_root_input(origin.release, read),))
+    return Kernels(read.kernels, _package_inputs(files, read))
 
 
 @contextlib.contextmanager
@@ -105,45 +91,23 @@ def _named(names: str) -> Iterator[None]:
         raise type(error)(f"{names}: {error.message}", hint=error.hint) from error
 
 
-def _from_root(source: TreeSource, read: _Read) -> Kernels:
-    packages = read([source], release=source.release)
+def _root_input(release: str, read: Read) -> Input:
     # Named by its release: the same files are the same input wherever they lie.
-    item = Input(role=KERNEL, file=source.release, sha256=source.sha256(), source=LOCAL_DIRECTORY)
-    return Kernels(packages, (item,))
+    return Input(role=KERNEL, file=release, sha256=read.digests[0].sha256, source=LOCAL_DIRECTORY)
 
 
-def _from_packages(
-    files: Sequence[InputFile], release: str | None, threads: int, read: _Read
-) -> Kernels:
-    with contextlib.ExitStack() as stack:
-        streams = [stack.enter_context(file.path.open("rb")) for file in files]
-        again = [stack.enter_context(file.path.open("rb")) for file in files]
-        sources = [DebSource(stream, threads=threads) for stream in streams]
-        beside = stack.enter_context(ThreadPoolExecutor(1))
-        digests = beside.submit(_digests, again)
-        packages = read(sources, release=release)
-        found = digests.result()
+def _package_inputs(files: Sequence[InputFile], read: Read) -> tuple[Input, ...]:
     inputs = [
         Input(
             role=KERNEL,
             file=file.path.name,
-            sha256=sha256,
+            sha256=digest.sha256,
             source=file.source,
-            package=source.control.package,
-            version=source.control.version,
-            architecture=source.control.architecture,
-            size=size,
+            size=digest.size,
             archive=file.archive,
-        )
-        for file, source, (sha256, size) in zip(files, sources, found, strict=True)
+        ).of_package(control)
+        for file, control, digest in zip(files, read.kernels[0].controls, read.digests, strict=True)
     ]
     # Whatever the order that they were given in.
     inputs.sort(key=lambda item: (not item.package.startswith(PREFIX), item.package))
-    return Kernels(packages, tuple(inputs))
-
-
-def _digests(streams: Iterable[io.BufferedReader]) -> list[tuple[str, int]]:
-    """Return SHA-256 and size of files."""
-    return [
-        (hashlib.file_digest(stream, "sha256").hexdigest(), stream.tell()) for stream in streams
-    ]
+    return tuple(inputs)

@@ -173,6 +173,12 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
         default=len(os.sched_getaffinity(0)),
         help="threads to use; never changes the output (default: one a processor)",
     )
+    group.add_argument(
+        "--no-prepared",
+        dest="prepared",
+        action="store_false",
+        help="read kernels anew, and keep nothing of them: what was read before is in the cache",
+    )
     _add_talk(group)
     _add_json(group)
 

@@ -26,6 +26,7 @@ from rdcompose.cli import pi_card
 from rdcompose.cli.composition import compose
 from rdcompose.cli.pi_kernels import group_kernels
 from rdcompose.cli.pi_root import features_with, plan_with
+from rdcompose.cli.prepared import kernel_store
 from rdcompose.cli.terminal import progress
 from rdcompose.compose.filesource import PI_FIRMWARE, parse_source
 from rdcompose.compose.lock import Lock, read_lock
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from rdcompose.boards.present import Present
     from rdcompose.cli.acquired import Acquired
     from rdcompose.cli.pi_card import Beside
+    from rdcompose.cli.prepared import KernelStore
     from rdcompose.compose.filesource import SourceRequest
     from rdcompose.compose.plan import Plan
 
@@ -102,10 +104,11 @@ def plan_sets(arguments: argparse.Namespace, *, shown: bool) -> Planned:
     :raises RdcomposeError: a kernel, or what goes beside it, cannot be had.
     """
     locks = [read_lock(path) for path in arguments.locked or ()]
-    kernels = tuple(
-        _read(arguments, group, lock, shown=shown)
-        for group, lock in group_kernels(arguments.kernel, locks)
-    )
+    with kernel_store(arguments) as store:
+        kernels = tuple(
+            _read(arguments, group, lock, store, shown=shown)
+            for group, lock in group_kernels(arguments.kernel, locks)
+        )
     asked = _asked_models(kernels)
     with progress("composing", shown=shown):
         firmware = _firmware(kernels, asked or tuple(MODELS.values()))
@@ -135,7 +138,12 @@ def make_sets(
 
 
 def _read(
-    arguments: argparse.Namespace, kernels: Sequence[str], lock: Lock | None, *, shown: bool
+    arguments: argparse.Namespace,
+    kernels: Sequence[str],
+    lock: Lock | None,
+    store: KernelStore | None,
+    *,
+    shown: bool,
 ) -> _Kernel:
     # Who has a boot folder has firmware in it.
     usual = _NONE if arguments.edit else PACKAGE
@@ -155,7 +163,9 @@ def _read(
         sources.append(parse_source(PI_FIRMWARE, options[PI_FIRMWARE]))
         # Without directories of this machine.
         options[PI_FIRMWARE] = sources[0].text
-    composition = compose(own, lock, _DEFAULTS, sources=sources, device_trees=wanted, shown=shown)
+    composition = compose(
+        own, lock, _DEFAULTS, sources=sources, device_trees=wanted, store=store, shown=shown
+    )
     for package in composition.kernels.packages:
         # Before module lists are looked at, which are for such kernels.
         models_of(package.release, package.architecture.name, _models(options))

@@ -12,6 +12,7 @@ from rdcompose.cli.acquire import acquire, architecture_asked_for
 from rdcompose.cli.asked import ask
 from rdcompose.cli.kernel_input import read_kernel
 from rdcompose.cli.pi_kernels import group_kernels
+from rdcompose.cli.prepared import kernel_store
 from rdcompose.cli.terminal import table
 from rdcompose.errors import UsageError
 from rdcompose.kernel.supports import FEATURES, PINET, Status, Support, find_feature
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rdcompose.cli.asked import Asked
+    from rdcompose.cli.prepared import KernelStore
     from rdcompose.kernel.package import KernelPackage
     from rdcompose.kernel.release import Architecture
 
@@ -30,7 +32,8 @@ def supports(arguments: argparse.Namespace) -> int:
     kernels, features = _told_apart(arguments.word)
     shown = not (arguments.quiet or arguments.no_progress)
     wanted = [_wanted(arguments, group) for group, _ in group_kernels(kernels, ())]
-    packages = [package for one in wanted for package in _read(*one, shown=shown)]
+    with kernel_store(arguments) as store:
+        packages = [package for one in wanted for package in _read(*one, store, shown=shown)]
     found = [(package, _of(package, features)) for package in packages]
     if arguments.json:
         rows = [_summary(package, row) for package, row in found]
@@ -65,12 +68,19 @@ def _wanted(
 
 
 def _read(
-    arguments: argparse.Namespace, asked: Asked, architecture: Architecture | None, *, shown: bool
+    arguments: argparse.Namespace,
+    asked: Asked,
+    architecture: Architecture | None,
+    store: KernelStore | None,
+    *,
+    shown: bool,
 ) -> tuple[KernelPackage, ...]:
     files = asked.packages
     if not asked.is_local and architecture is not None:
         files = acquire(arguments, asked, None, architecture, shown=shown).kernel
-    return read_kernel(asked, files, architecture, threads=arguments.threads, shown=shown).packages
+    threads = arguments.threads
+    read = read_kernel(asked, files, architecture, threads=threads, shown=shown, store=store)
+    return read.packages
 
 
 def _unknown(word: str, error: UsageError) -> UsageError:

@@ -13,6 +13,7 @@ import errno
 import hashlib
 import os
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rdcompose.errors import FormatError, SpecError, UnsupportedError
@@ -33,7 +34,7 @@ from rdcompose.kernel.release import check_release, is_release
 from rdcompose.tree import encode_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
 # As many as the kernel follows (MAXSYMLINKS).
@@ -248,8 +249,44 @@ class TreeSource:
 
         The lines are in byte order of the paths.
         """
-        lines = [f"{self._lines[path]}  {path}\n" for path in sorted(self._lines, key=encode_name)]
-        return hashlib.sha256(b"".join(map(encode_name, lines))).hexdigest()
+        return _digest_of_lines(self._lines)
+
+    def sketch(self) -> str:
+        """Return a digest of the files' paths, sizes and times: other files have another one.
+
+        :raises SpecError: one cannot be read.
+        """
+        rows = {}
+        try:
+            for path, file in self._files.items():
+                status = file.stat()
+                rows[path] = f"{status.st_size} {max(int(status.st_mtime), 0)}"
+        except OSError as error:
+            raise _cannot_read(error) from error
+        return _digest_of_lines(rows)
+
+    def read_digest(self, threads: int) -> str:
+        """Return :meth:`sha256` of all files there are, by reading them for nothing else.
+
+        :raises SpecError: one cannot be read.
+        """
+        try:
+            with ThreadPoolExecutor(threads) as pool:
+                found = list(pool.map(_file_digest, self._files.values()))
+        except OSError as error:
+            raise _cannot_read(error) from error
+        return _digest_of_lines(dict(zip(self._files, found, strict=True)))
+
+
+def _file_digest(file: Path) -> str:
+    with file.open("rb", buffering=0) as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _digest_of_lines(rows: Mapping[str, str]) -> str:
+    """Return the digest of rows by their paths, which are in byte order."""
+    lines = [f"{rows[path]}  {path}\n" for path in sorted(rows, key=encode_name)]
+    return hashlib.sha256(b"".join(map(encode_name, lines))).hexdigest()
 
 
 def _with_release(image: _Image) -> _Image:

@@ -48,6 +48,8 @@ def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     store(cache, LARGE, "linux-image.deb")
     cache.put_document("http://a/InRelease", Document(b"data", {}))
     (path / "partial" / ("0" * 64)).write_bytes(b"begun")
+    (path / "prepared").mkdir()
+    (path / "prepared" / ("1" * 64)).write_bytes(b"6.1.0-7-amd64\nkernel")
     for file in path.rglob("*"):
         os.utime(file, (MOMENT.timestamp(), MOMENT.timestamp()))
     return path
@@ -79,7 +81,8 @@ def test_list(capsys: pytest.CaptureFixture[str]) -> None:
         "busybox.deb                     300 B  2026-03-04 05:06",
         "(unfinished downloads: 1)         5 B  2026-03-04 05:06",
         "(signed indexes and notes: 1)   111 B  2026-03-04 05:06",
-        "total                          1.5 MB  4 files",
+        "(kernels that were read: 1)      20 B  2026-03-04 05:06",
+        "total                          1.5 MB  5 files",
     ]
 
 
@@ -98,7 +101,8 @@ def test_list_as_json(directory: Path, capsys: pytest.CaptureFixture[str]) -> No
         ],
         "partials": [{"sha256": "0" * 64, "size": 5, "used": used}],
         "documents": [{"name": "http://a/InRelease", "size": 111, "used": used}],
-        "size": len(LARGE) + len(SMALL) + 5 + 111,
+        "prepared": [{"name": "6.1.0-7-amd64", "size": 20, "used": used}],
+        "size": len(LARGE) + len(SMALL) + 5 + 111 + 20,
     }
 
 
@@ -110,7 +114,7 @@ def test_an_empty_cache(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
 
 
 def test_clean(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(capsys, "clean") == "4 files removed, 1.5 MB freed\n"
+    assert run(capsys, "clean") == "5 files removed, 1.5 MB freed\n"
     cache = Cache(directory)
     assert (cache.entries(), cache.partials(), cache.documents()) == ([], [], [])
     assert run(capsys, "clean") == "0 files removed, 0 B freed\n"
@@ -121,7 +125,7 @@ def test_clean_what_was_not_used(directory: Path, capsys: pytest.CaptureFixture[
     set_used(directory, "linux-image.deb", now - timedelta(days=9))
     set_used(directory, "busybox.deb", now - timedelta(days=11))
     assert run(capsys, "clean", "--unused-for", "9999") == "0 files removed, 0 B freed\n"
-    assert run(capsys, "clean", "--unused-for", "10") == "3 files removed, 416 B freed\n"
+    assert run(capsys, "clean", "--unused-for", "10") == "4 files removed, 436 B freed\n"
     assert [entry.name for entry in Cache(directory).entries()] == ["linux-image.deb"]
     assert run(capsys, "clean", "--unused-for", "0") == "1 file removed, 1.5 MB freed\n"
 
@@ -130,7 +134,7 @@ def test_clean_says_what_others_use(directory: Path, capsys: pytest.CaptureFixtu
     other = Cache(directory)
     assert other.find(digest(SMALL), len(SMALL)) is not None
     assert run(capsys, "clean") == (
-        "3 files removed, 1.5 MB freed\n1 file left, in use by another command\n"
+        "4 files removed, 1.5 MB freed\n1 file left, in use by another command\n"
     )
     del other
     assert run(capsys, "clean") == "1 file removed, 300 B freed\n"

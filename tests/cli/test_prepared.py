@@ -1,0 +1,278 @@
+"""Builds with a kernel that was read before give what builds without give."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from typing import TYPE_CHECKING, Any
+from unittest import mock
+
+import pytest
+
+from rdcompose.archive.cache import Cache
+from rdcompose.cli import kernel_origin, prepared
+from rdcompose.cli.main import main
+from rdcompose.cli.prepared import KernelStore
+from rdcompose.kernel.package import read_kernels
+from tests.cli.test_build import Workshop
+from tests.support.packages import RELEASE, kernel_deb, module, sample_files
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+PATH = "kernel/net/dummy.ko"
+
+
+class Bench(Workshop):
+    """A workshop with a cache, which counts how often a kernel was read."""
+
+    def __init__(self, path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        super().__init__(path, capsys)
+        self.cache = path / "cache"
+        self.kernel = path / "kernel.deb"
+        self.read = 0
+
+    def lists(self, ramfs: str, autoload: str) -> None:
+        self.write("lists/modules.ramfs", f"{ramfs}\n".encode())
+        self.write("lists/modules.autoload", f"{autoload}\n".encode())
+
+    def files_of(self, *options: str, kernel: Path | None = None) -> dict[str, bytes]:
+        """Build, and return the files."""
+        shutil.rmtree(self.out, ignore_errors=True)
+        if "--cache" not in options:
+            options += ("--cache", str(self.cache))
+        given = self.arguments("-q", *options)
+        given[1] = str(kernel or self.kernel)
+        assert main(given) == 0, self.capsys.readouterr().err
+        return self.listing()
+
+    def fresh(self, *options: str, kernel: Path | None = None) -> dict[str, bytes]:
+        """Return what a build gives that uses nothing of another."""
+        before = self.read
+        found = self.files_of("--no-prepared", *options, kernel=kernel)
+        self.read = before
+        return found
+
+    def kept(self) -> list[Path]:
+        return sorted((self.cache / "prepared").glob("*"))
+
+    def stored(self) -> Path:
+        """Return the file of the kernel."""
+        return next(p for p in self.kept() if b"rdcompose0001" in p.read_bytes()[:1000])
+
+
+@pytest.fixture
+def bench(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Bench]:
+    found = Bench(tmp_path, capsys)
+
+    def counting(*arguments: Any, **options: Any) -> Any:
+        found.read += 1
+        return read_kernels(*arguments, **options)
+
+    with mock.patch.object(kernel_origin, "read_kernels", counting):
+        yield found
+
+
+def test_a_second_build_reads_nothing_and_writes_the_same(bench: Bench) -> None:
+    first = bench.files_of()
+    assert bench.read == 1
+    assert bench.files_of() == first == bench.fresh()
+    assert bench.read == 1
+
+
+def test_another_list_is_built_from_what_was_read(bench: Bench) -> None:
+    bench.files_of()
+    bench.lists("net/dummy.ko", "dummy")
+    found = bench.files_of("--disk", "none")
+    assert bench.read == 1
+    assert found == bench.fresh("--disk", "none")
+
+
+def test_without_it_nothing_is_kept(bench: Bench) -> None:
+    bench.files_of("--no-prepared")
+    bench.files_of("--no-prepared")
+    assert bench.read == 2
+    assert not bench.cache.exists()
+
+
+def test_a_kernel_that_changed_is_read_anew(bench: Bench) -> None:
+    bench.files_of()
+    files = sample_files()
+    files[f"lib/modules/{RELEASE}/{PATH}"] = module(description="another")
+    bench.kernel.write_bytes(kernel_deb(files))
+    assert bench.files_of() == bench.fresh()
+    assert bench.read == 2
+
+
+def test_of_a_kernel_that_looks_the_same_the_digest_counts(bench: Bench) -> None:
+    bench.files_of()
+    data = bench.kernel.read_bytes()
+    files = sample_files()
+    files[f"lib/modules/{RELEASE}/{PATH}"] = module(description="another")
+    other = kernel_deb(files)
+    with mock.patch.object(kernel_origin.Packages, "sketch", return_value=("same",)):
+        bench.files_of()
+        bench.kernel.write_bytes(other)
+        changed = bench.files_of()
+        assert changed == bench.fresh()
+        bench.kernel.write_bytes(data)
+        assert bench.files_of() == bench.fresh() != changed
+
+
+def _installed(path: Path) -> Path:
+    root = path / "root"
+    for name, data in sample_files().items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(data)
+        os.utime(root / name, (1_700_000_000, 1_700_000_000))
+    return root
+
+
+def test_a_directory_is_read_once(bench: Bench) -> None:
+    root = _installed(bench.path)
+    first = bench.files_of(kernel=root)
+    assert bench.files_of(kernel=root) == first == bench.fresh(kernel=root)
+    assert bench.read == 1
+
+
+@pytest.mark.parametrize("change", ["content", "time", "more", "less"])
+def test_a_directory_that_changed_is_read_anew(bench: Bench, change: str) -> None:
+    root = _installed(bench.path)
+    bench.files_of(kernel=root)
+    file = root / "lib/modules" / RELEASE / PATH
+    if change == "content":
+        # Size and time stay as they were.
+        for each in (root / "lib/modules" / RELEASE).rglob("*.ko"):
+            data = bytearray(each.read_bytes())
+            at = data.index(b"mod_unload")
+            data[at] ^= 0x20
+            each.write_bytes(bytes(data))
+            os.utime(each, (1_700_000_000, 1_700_000_000))
+    elif change == "time":
+        os.utime(file, (1_800_000_000, 1_800_000_000))
+    elif change == "more":
+        file.with_name("dummy2.ko").write_bytes(file.read_bytes())
+    else:
+        file.unlink()
+    assert bench.files_of(kernel=root) == bench.fresh(kernel=root)
+    assert bench.read == 2
+
+
+def test_another_choice_is_another_kernel(bench: Bench) -> None:
+    bench.files_of()
+    bench.files_of("--release", RELEASE)
+    assert bench.read == 2
+    bench.files_of("--arch", "amd64")
+    assert bench.read == 3
+    bench.files_of("--arch", "amd64")
+    assert bench.read == 3
+
+
+def test_locked_builds_are_checked_as_ever(bench: Bench, tmp_path: Path) -> None:
+    bench.files_of()
+    manifest = tmp_path / "manifest.json"
+    shutil.copy(tmp_path / "out" / f"manifest-{RELEASE}.json", manifest)
+    assert bench.files_of("--locked", str(manifest)) == bench.files_of()
+    data = json.loads(manifest.read_bytes())
+    for item in data["inputs"]:
+        if item["role"] == "kernel":
+            item["sha256"] = "0" * 64
+    manifest.write_text(json.dumps(data), encoding="utf-8")
+    assert "is not the one" in bench.fail("--locked", str(manifest), "--cache", str(bench.cache))
+
+
+@pytest.mark.parametrize("place", [0, 5, 20, 60, 110, 400, 0.3, 0.5, 0.9, 0.999])
+def test_damage_never_shows(bench: Bench, place: float) -> None:
+    first = bench.files_of()
+    path = bench.stored()
+    data = bytearray(path.read_bytes())
+    at = place if isinstance(place, int) else int(place * len(data))
+    data[at] ^= 0xFF
+    path.write_bytes(bytes(data))
+    assert bench.files_of() == first
+    assert bench.files_of() == first
+
+
+@pytest.mark.parametrize("size", [0, 3, 100, 0.5, 0.99])
+def test_a_cut_file_never_shows(bench: Bench, size: float) -> None:
+    first = bench.files_of()
+    path = bench.stored()
+    whole = path.stat().st_size
+    os.truncate(path, size if isinstance(size, int) else int(whole * size))
+    assert bench.files_of() == first
+    assert bench.read == 2
+    assert bench.stored().stat().st_size == whole
+    assert bench.files_of() == first
+    assert bench.read == 2
+
+
+def test_what_is_cut_while_it_is_used_never_shows(bench: Bench) -> None:
+    first = bench.files_of()
+    path = bench.stored()
+    obtain = KernelStore.obtain
+
+    def cutting(*arguments: Any, **options: Any) -> Any:
+        found = obtain(*arguments, **options)
+        os.truncate(path, 1000)
+        return found
+
+    with mock.patch.object(KernelStore, "obtain", cutting):
+        assert bench.files_of("--disk", "none") == bench.fresh("--disk", "none")
+    assert bench.files_of() == first
+
+
+def test_code_that_changed_reads_anew(bench: Bench) -> None:
+    bench.files_of()
+    with mock.patch.object(prepared, "_code", return_value="changed"):
+        bench.files_of()
+    assert bench.read == 2
+
+
+def test_without_a_place_for_a_cache_builds_go_on(bench: Bench) -> None:
+    file = bench.path / "file"
+    file.touch()
+    first = bench.files_of("--cache", str(file / "cache"))
+    assert bench.files_of("--cache", str(file / "cache")) == first
+    assert bench.read == 2
+
+
+def test_without_a_home_builds_go_on(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RDCOMPOSE_CACHE")
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setenv("HOME", "")
+    first = bench.fresh()
+    with mock.patch("platformdirs.user_cache_path", side_effect=RuntimeError):
+        bench.build("-q")
+    assert bench.listing() == first
+
+
+def test_an_error_leaves_nothing_unfinished(
+    bench: Bench,
+) -> None:
+    bench.lists("net/none.ko", "virtio_blk")
+    assert "net/none.ko" in bench.fail("--cache", str(bench.cache))
+    assert [path.name for path in bench.kept() if path.suffix == ".new"] == []
+    bench.lists("net/dummy.ko", "dummy")
+    assert bench.files_of() == bench.fresh()
+
+
+def test_the_cache_shows_it_by_its_release(bench: Bench) -> None:
+    bench.files_of()
+    entries = Cache(bench.cache).prepared()
+    assert {entry.name for entry in entries} == {RELEASE}
+    assert main(["cache", "clean", "--cache", str(bench.cache)]) == 0
+    assert bench.kept() == []
+
+
+def test_supports_reads_a_kernel_once(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    given = ["supports", str(bench.kernel), "squashfs", "--cache", str(bench.cache)]
+    said = []
+    for _ in range(2):
+        assert main(given) == 0
+        said.append(capsys.readouterr().out)
+    assert said[0] == said[1]
+    assert bench.read == 1
+    assert bench.files_of() == bench.fresh()
+    assert bench.read == 1
