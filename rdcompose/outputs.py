@@ -11,6 +11,7 @@ import io
 import json
 import re
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, NamedTuple
 
 from rdcompose.compose.spec import Codec, DiskFormat, EmitForm
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from rdcompose.compose.plan import DiskPlan, Plan
+    from rdcompose.formats.squashfs.store import BlockStore
     from rdcompose.tree import Tree
 
 CHECKSUMS: Final = "SHA256SUMS"
@@ -53,17 +55,20 @@ class Result:
     manifest: dict[str, Any]
 
 
-def write_outputs(plans: Sequence[Plan], directory: Path, *, threads: int) -> tuple[Result, ...]:
+def write_outputs(
+    plans: Sequence[Plan], directory: Path, *, threads: int, blocks: BlockStore | None = None
+) -> tuple[Result, ...]:
     """Write every file of some compositions into a directory; one result for each.
 
     Files of an earlier composition of the same release are replaced, and removed where
     this one has none, so that no two that do not fit stand side by side. Other files
-    stay, whatever their names.
+    stay, whatever their names. ``blocks`` keeps what is compressed for the disks, for other
+    calls.
 
     :raises OutputError: a file cannot be written; the directory is as it was.
     """
     with Publication(directory) as publication:
-        results = [_write_files(publication, plan, threads) for plan in plans]
+        results = [_write_files(publication, plan, threads, blocks) for plan in plans]
         with publication.locked():
             stale: set[str] = set()
             directories: set[str] = set()
@@ -80,9 +85,11 @@ def write_outputs(plans: Sequence[Plan], directory: Path, *, threads: int) -> tu
     )
 
 
-def _write_files(publication: Publication, plan: Plan, threads: int) -> Result:
+def _write_files(
+    publication: Publication, plan: Plan, threads: int, blocks: BlockStore | None
+) -> Result:
     """Write the files of one composition, the manifest last."""
-    outputs, sizes = _run(publication, plan, threads)
+    outputs, sizes = _run(publication, plan, threads, blocks)
     outputs += _emit(publication, plan)
     outputs.sort(key=lambda output: output.name)
     data = manifest(plan, [dataclasses.asdict(output) for output in outputs], sizes)
@@ -174,7 +181,9 @@ def _stale_directories(directory: Path, earlier: _Earlier, plan: Plan) -> set[st
     return {own} if own is not None and own == earlier.directory else set()
 
 
-def _run(publication: Publication, plan: Plan, threads: int) -> tuple[list[Output], dict[str, int]]:
+def _run(
+    publication: Publication, plan: Plan, threads: int, blocks: BlockStore | None
+) -> tuple[list[Output], dict[str, int]]:
     """Write the files; returns also the sizes of the initramfs's segments, by their names."""
     names = _names(plan)
     sizes: dict[str, int] = {}
@@ -183,10 +192,8 @@ def _run(publication: Publication, plan: Plan, threads: int) -> tuple[list[Outpu
         # The longest job runs in this thread, where an interrupt arrives.
         outputs = []
         if plan.disk is not None:
-            disk = plan.disk
-            outputs.append(
-                _put(publication, names["disk"], lambda out: _write_disk(out, plan, disk, threads))
-            )
+            write = partial(_write_disk, plan, plan.disk, threads, blocks)
+            outputs.append(_put(publication, names["disk"], write))
         outputs.append(_put(publication, names["image"], lambda out: _write(out, plan.image.data)))
         outputs.append(_put(publication, names["config"], lambda out: _write(out, plan.config)))
         outputs += initramfs.result()
@@ -223,8 +230,19 @@ def _put_initramfs(
     return outputs
 
 
-def _write_disk(out: BinaryIO, plan: Plan, disk: DiskPlan, threads: int) -> None:
-    write_disk(out, disk.tree, disk.format, disk.compression, mtime=plan.timestamp, threads=threads)
+def _write_disk(
+    plan: Plan, disk: DiskPlan, threads: int, blocks: BlockStore | None, out: BinaryIO
+) -> None:
+    write_disk(
+        out,
+        disk.tree,
+        disk.format,
+        disk.compression,
+        mtime=plan.timestamp,
+        threads=threads,
+        left_out=disk.left_out,
+        blocks=blocks,
+    )
 
 
 def write_disk(
@@ -235,8 +253,13 @@ def write_disk(
     *,
     mtime: int,
     threads: int,
+    left_out: Mapping[str, int] | None = None,
+    blocks: BlockStore | None = None,
 ) -> None:
-    """Write a modules disk in its format; ``mtime`` is in seconds since 1970."""
+    """Write a modules disk in its format; ``mtime`` is in seconds since 1970.
+
+    ``left_out`` and ``blocks`` are as :func:`write_squashfs` has them.
+    """
     qcow2 = Qcow2Writer(out) if disk_format is DiskFormat.QCOW2 else None
     write_squashfs(
         out if qcow2 is None else qcow2,
@@ -245,6 +268,8 @@ def write_disk(
         compressor=compression.name,
         level=compression.level,
         threads=threads,
+        left_out=left_out,
+        blocks=blocks,
     )
     if qcow2 is not None:
         qcow2.finish()

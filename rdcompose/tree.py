@@ -26,6 +26,8 @@ MAX_NAME: Final = 255
 MAX_PATH: Final = 4095
 # As the kernel: more links than these on the way to a file are a circle (MAXSYMLINKS).
 MAX_LINKS: Final = 40
+# Of what known_digest returns, in bytes.
+DIGEST_SIZE: Final = 16
 
 
 class Content(Protocol):
@@ -118,6 +120,13 @@ def read_all(content: Content) -> bytes:
     if isinstance(content, Bytes):
         return content.data
     return b"".join(content.chunks(max(content.size, 1)))
+
+
+def known_digest(content: Content) -> bytes | None:
+    """Return the digest of a :class:`Digested` content, ``None`` of any other."""
+    # Thousands are asked, and isinstance() takes long to find out about protocols.
+    digest: bytes | None = getattr(content, "digest", None)
+    return digest
 
 
 class NodeKind(enum.Enum):

@@ -238,12 +238,21 @@ def _modules(plans: Sequence[Plan], *, threads: int) -> Callable[[BinaryIO], obj
             hint="choose one that all read: --disk-compress gzip",
         )
     tree = Tree()
+    left_out = {path: size for disk in disks for path, size in disk.left_out.items()}
     for disk in disks:
         for entry in disk.tree:
             tree.add(entry)
     mtime = max(plan.timestamp for plan in plans)
 
     def write(out: BinaryIO) -> None:
-        write_disk(out, tree, DiskFormat.SQUASHFS, compression, mtime=mtime, threads=threads)
+        write_disk(
+            out,
+            tree,
+            DiskFormat.SQUASHFS,
+            compression,
+            mtime=mtime,
+            threads=threads,
+            left_out=left_out,
+        )
 
     return write

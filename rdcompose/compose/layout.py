@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Sequence
 
     from rdcompose.compose.spec import DiskMode
+    from rdcompose.kernel.module import Module
     from rdcompose.kernel.moduletree import ModuleTree
     from rdcompose.kernel.selection import Selection
 
@@ -92,10 +93,15 @@ def disk_tree(tree: ModuleTree, depmod: Depmod, *, without: Container[str] = ())
     disk = Tree()
     for module in tree.modules:
         if module.name not in without:
-            disk.add(File(path=f"{tree.release}/{module.path}", content=module.content))
+            disk.add(File(path=disk_path(tree.release, module), content=module.content))
     for name, data in {**tree.files, **depmod.index_files()}.items():
         disk.add(File(path=f"{tree.release}/{name}", content=Bytes(data)))
     return disk
+
+
+def disk_path(release: str, module: Module) -> str:
+    """Return where a module is on the modules disk."""
+    return f"{release}/{module.path}"
 
 
 def _lines(lines: Iterable[str]) -> bytes:

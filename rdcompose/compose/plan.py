@@ -14,7 +14,7 @@ from rdcompose.compose.filesource import STUB
 from rdcompose.compose.firmware import add_firmware, driver_wishes, load_firmware
 from rdcompose.compose.images import boot_image
 from rdcompose.compose.inputs import Input, digest
-from rdcompose.compose.layout import add_modules, depmod_of, disk_tree
+from rdcompose.compose.layout import add_modules, depmod_of, disk_path, disk_tree
 from rdcompose.compose.microcode import load_microcode
 from rdcompose.compose.own_modules import OwnModules, from_outside
 from rdcompose.compose.profile import Profile, load_profile
@@ -54,9 +54,13 @@ _DISK_MODULES: Final = {
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class DiskPlan:
-    """The modules disk: its tree and how it is stored."""
+    """The modules disk: its tree and how it is stored.
+
+    ``left_out`` has the sizes, by path, of the modules that are in the initramfs instead.
+    """
 
     tree: Tree
+    left_out: Mapping[str, int]
     mode: DiskMode
     format: DiskFormat
     compression: Codec
@@ -231,6 +235,11 @@ def _disk_plan(
     left_out = frozenset(selection.ramdisk if spec.disk is DiskMode.REMAINING else ())
     return DiskPlan(
         tree=disk_tree(tree, depmod, without=left_out),
+        left_out={
+            disk_path(tree.release, module): module.content.size
+            for module in tree.modules
+            if module.name in left_out
+        },
         mode=spec.disk,
         format=spec.disk_format,
         compression=codec,

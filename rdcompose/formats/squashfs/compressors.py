@@ -32,13 +32,15 @@ class Compressor:
     """One row of the table.
 
     ``number`` is the superblock's; ``make`` takes a level and a block size and gives a
-    function that one thread at a time may call.
+    function that one thread at a time may call; ``version`` names what else its output
+    follows from.
     """
 
     number: int
     default_level: int
     levels: range
     make: Callable[[int, int], Compress]
+    version: Callable[[], str]
     options: bytes = b""
 
 
@@ -84,14 +86,49 @@ def _lz4(level: int, _block_size: int) -> Compress:
     return compress
 
 
+def _zstd_version() -> str:
+    import zstandard
+
+    return ".".join(map(str, zstandard.ZSTD_VERSION))
+
+
+def _zlib_version() -> str:
+    import zlib
+
+    return zlib.ZLIB_RUNTIME_VERSION
+
+
+def _xz_version() -> str:
+    """Name what a sample comes out as: liblzma does not tell Python its version."""
+    import hashlib
+
+    sample = b"".join(hashlib.sha256(b"%d" % (n % 700)).digest() for n in range(1024))
+    return hashlib.sha256(_xz(6, len(sample))(sample)).hexdigest()
+
+
+def _lz4_version() -> str:
+    import lz4
+
+    return str(lz4.library_version_number())
+
+
 # The default levels are those above which kernel modules shrink by less than 5 % for each
 # doubling of the time: zstd 9, gzip 9 and lz4 12 take 1.6, 10 and 20 times as long.
 COMPRESSORS: Final = {
-    "zstd": Compressor(number=6, default_level=6, levels=range(1, 23), make=_zstd),
-    "xz": Compressor(number=4, default_level=6, levels=range(10), make=_xz),
-    "gzip": Compressor(number=1, default_level=6, levels=range(1, 10), make=_gzip),
+    "zstd": Compressor(
+        number=6, default_level=6, levels=range(1, 23), make=_zstd, version=_zstd_version
+    ),
+    "xz": Compressor(number=4, default_level=6, levels=range(10), make=_xz, version=_xz_version),
+    "gzip": Compressor(
+        number=1, default_level=6, levels=range(1, 10), make=_gzip, version=_zlib_version
+    ),
     "lz4": Compressor(
-        number=5, default_level=6, levels=range(1, 13), make=_lz4, options=LZ4_OPTIONS
+        number=5,
+        default_level=6,
+        levels=range(1, 13),
+        make=_lz4,
+        version=_lz4_version,
+        options=LZ4_OPTIONS,
     ),
 }
 NAMES: Final = tuple(COMPRESSORS)
@@ -111,6 +148,24 @@ def find(name: str) -> Compressor:
     return found
 
 
+def _choose(name: str, level: int | None) -> tuple[Compressor, int]:
+    compressor = find(name)
+    chosen = compressor.default_level if level is None else level
+    if chosen not in compressor.levels:
+        first, last = compressor.levels[0], compressor.levels[-1]
+        raise SpecError(f"{name} has the levels {first} to {last}, not {chosen}")
+    return compressor, chosen
+
+
+def identity(name: str, level: int | None, block_size: int) -> bytes:
+    """Name all that a block's bytes follow from but its content.
+
+    :raises SpecError: there is no such compressor or level.
+    """
+    compressor, chosen = _choose(name, level)
+    return f"{name} {chosen} {block_size} {compressor.version()}".encode()
+
+
 def compress_function(name: str, level: int | None, block_size: int) -> Compress:
     """Return a function that compresses one block and that any thread may call.
 
@@ -119,11 +174,7 @@ def compress_function(name: str, level: int | None, block_size: int) -> Compress
     :raises SpecError: there is no such compressor or level.
     :raises UnsupportedError: the compressor's Python package is missing.
     """
-    compressor = find(name)
-    chosen = compressor.default_level if level is None else level
-    if chosen not in compressor.levels:
-        first, last = compressor.levels[0], compressor.levels[-1]
-        raise SpecError(f"{name} has the levels {first} to {last}, not {chosen}")
+    compressor, chosen = _choose(name, level)
     contexts = threading.local()
     # Made here, not at first use, so that a missing package shows before any work.
     contexts.compress = compressor.make(chosen, block_size)

@@ -4,6 +4,9 @@ Only whole small files are packed. The last piece of a longer file is a short bl
 own: on kernel modules that comes out as small as packing the pieces too, and reading such
 a file never unpacks a block that is full of others.
 
+Which files share a block may follow from more files than are in the image: then images that
+leave out different ones have most of their blocks in common.
+
 References:
 - squashfs-tools-ng, ``doc/format.adoc``, section "Fragment Table"
 """
@@ -16,8 +19,11 @@ from typing import TYPE_CHECKING, Final
 
 from rdcompose.formats.squashfs.metadata import lookup_table
 from rdcompose.formats.squashfs.superblock import NO_TABLE
+from rdcompose.tree import encode_name
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
     from rdcompose.formats.squashfs.compressors import Compress
     from rdcompose.tree import File
 
@@ -34,7 +40,7 @@ class Place:
 
 
 class FragmentPacker:
-    """Decides by size alone which fragment block a file goes to.
+    """Decides by sizes alone which fragment block a file goes to.
 
     So no content is read before its block is compressed. Files keep their order: those of
     one directory, which are alike, share a block.
@@ -44,6 +50,7 @@ class FragmentPacker:
         self._block_size = block_size
         self._open: list[File] = []
         self._filled = 0
+        self._used = 0
         self._number = 0
 
     def add(self, file: File) -> tuple[Place, tuple[File, ...]]:
@@ -51,21 +58,48 @@ class FragmentPacker:
 
         The completed block, which is empty most of the time, is the one before the file's.
         """
-        size = file.content.size
-        done = self.take() if self._filled + size > self._block_size else ()
-        place = Place(self._number, self._filled)
+        done = self.leave_out(file.content.size)
+        place = Place(self._number, self._used)
         self._open.append(file)
-        self._filled += size
+        self._used += file.content.size
         return place, done
 
+    def leave_out(self, size: int) -> tuple[File, ...]:
+        """Keep the room of a file that is not stored here; return a block that it completes."""
+        done = self.take() if self._filled + size > self._block_size else ()
+        self._filled += size
+        return done
+
     def take(self) -> tuple[File, ...]:
-        """Close the open block and return what is in it."""
+        """Close the open block and return what is in it, which may be nothing."""
         files = tuple(self._open)
-        if files:
-            self._number += 1
-            self._open.clear()
-            self._filled = 0
+        self._number += bool(files)
+        self._open.clear()
+        self._filled = self._used = 0
         return files
+
+
+class LeftOut:
+    """Files that have room in the blocks and are not in the image: sizes by path."""
+
+    def __init__(self, sizes: Mapping[str, int], block_size: int) -> None:
+        small = ((_place(path), size) for path, size in sizes.items() if size < block_size)
+        # The next one is the last.
+        self._sizes = sorted(small, reverse=True)
+
+    def before(self, path: str) -> Iterator[int]:
+        """Yield the sizes of those that would be before a file, and were not yielded yet."""
+        if not self._sizes:
+            return
+        place = _place(path)
+        while self._sizes and self._sizes[-1][0] < place:
+            yield self._sizes.pop()[1]
+
+
+def _place(path: str) -> tuple[bytes, bytes]:
+    """Sort key for the order of files in an image: that of directories, then of names."""
+    folder, _, name = path.rpartition("/")
+    return encode_name(folder).replace(b"/", b"\0"), encode_name(name)
 
 
 class FragmentTable:

@@ -25,10 +25,12 @@ import dataclasses
 from typing import TYPE_CHECKING, Final
 
 from rdcompose.errors import SpecError
-from rdcompose.formats.squashfs.compressors import compress_function, find
+from rdcompose.formats.squashfs.blocks import BlockMaker
+from rdcompose.formats.squashfs.compressors import compress_function, find, identity
 from rdcompose.formats.squashfs.data import DataWriter
 from rdcompose.formats.squashfs.layout import arrange
 from rdcompose.formats.squashfs.metadata import lookup_table, stored_block
+from rdcompose.formats.squashfs.store import KnownBlocks
 from rdcompose.formats.squashfs.superblock import (
     MAX_BLOCK_SIZE,
     MIN_BLOCK_SIZE,
@@ -40,12 +42,13 @@ from rdcompose.formats.squashfs.tables import MAX_TIME, Details, TreeTables
 from rdcompose.tree import File
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from rdcompose.formats.squashfs.compressors import Compress
     from rdcompose.formats.squashfs.data import Output
     from rdcompose.formats.squashfs.fragments import FragmentTable
     from rdcompose.formats.squashfs.inodes import FileData
+    from rdcompose.formats.squashfs.store import BlockStore
     from rdcompose.tree import Entry
 
 # With zstd's default level, kernel modules come out as small as with 256 KiB and level 9, in
@@ -86,6 +89,8 @@ def write_squashfs(
     block_size: int = DEFAULT_BLOCK_SIZE,
     threads: int = 2,
     details: Details | None = None,
+    left_out: Mapping[str, int] | None = None,
+    blocks: BlockStore | None = None,
 ) -> SquashfsResult:
     """Write an image of the tree to ``out``, from offset 0 on, and leave it open.
 
@@ -95,6 +100,11 @@ def write_squashfs(
     otherwise. Contents are read from several
     threads, and once only, unless there is another of the same size; no more than a few
     blocks a thread are in memory.
+
+    ``left_out`` has the sizes, by path, of files that are not in the tree but are in others
+    of its kind: each keeps its room in the block of small files that it would be in, so that
+    the blocks without any of them are the same in all these images. ``blocks`` keeps what was
+    compressed, for other images and later runs; the bytes of the image do not depend on it.
 
     :raises SpecError: an argument or an entry is none that squashfs can hold.
     :raises FormatError: a content is not as long as its size.
@@ -110,8 +120,10 @@ def write_squashfs(
     out.write(bytes(SUPERBLOCK.size) + options)
 
     start = SUPERBLOCK.size + len(options)
+    known = None if blocks is None else KnownBlocks(blocks, identity(compressor, level, block_size))
+    maker = BlockMaker(compress, block_size, known)
     data, places = _write_data(
-        out, files, compress, start=start, block_size=block_size, threads=threads
+        out, files, left_out or {}, maker, start=start, block_size=block_size, threads=threads
     )
     tables = TreeTables(compress, places, details or Details(), mtime=mtime)
     root = tables.write(folders)
@@ -174,7 +186,8 @@ def _check_arguments(mtime: int, block_size: int, threads: int) -> None:
 def _write_data(
     out: Output,
     files: Sequence[File],
-    compress: Compress,
+    left_out: Mapping[str, int],
+    maker: BlockMaker,
     *,
     start: int,
     block_size: int,
@@ -185,9 +198,9 @@ def _write_data(
     executor = ThreadPoolExecutor(threads, thread_name_prefix="squashfs")
     try:
         writer = DataWriter(
-            out, executor, compress, start=start, block_size=block_size, threads=threads
+            out, executor, maker, start=start, block_size=block_size, threads=threads
         )
-        places = writer.write(files)
+        places = writer.write(files, left_out)
     finally:
         # After an error, or an interrupt, what has not begun is not worth waiting for.
         executor.shutdown(cancel_futures=True)
