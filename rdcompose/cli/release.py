@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from rdcompose.cli.environment import source_date_epoch
 from rdcompose.cli.terminal import progress, size_text, table
 from rdcompose.release.provenance import UNNAMED, check_builder
+from rdcompose.release.records import read_record
 from rdcompose.release.writing import ReleaseSpec, write_release
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ def release(arguments: argparse.Namespace) -> int:
         output=arguments.output,
         name=arguments.name or "",
         timestamp=source_date_epoch(),
+        previous=None if arguments.previous is None else read_record(arguments.previous),
         md5=arguments.md5,
         sbom=arguments.sbom,
         builder=UNNAMED if arguments.builder_id is None else check_builder(arguments.builder_id),

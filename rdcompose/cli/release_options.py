@@ -35,6 +35,13 @@ def add_release(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     parser.add_argument(
         "--name", metavar="TEXT", help="what the release is called (default: the kernels' releases)"
     )
+    parser.add_argument(
+        "--previous",
+        metavar="MANIFEST",
+        type=Path,
+        help="manifest.json of an earlier release, or manifest-R.json of a build: the notes say "
+        "what changed since",
+    )
     parser.add_argument("--md5", action="store_true", help="write MD5SUMS, too")
     parser.add_argument(
         "--no-sbom", dest="sbom", action="store_false", help="write no bill of materials"

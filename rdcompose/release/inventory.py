@@ -89,6 +89,11 @@ def take_inventory(build: Build) -> Inventory:
     )
 
 
+def on_disk(inventory: Inventory) -> tuple[str, ...]:
+    """Return the names of the modules on the disk, sorted."""
+    return () if inventory.disk is None else tuple(sorted(x.name for x in inventory.disk.drivers))
+
+
 def _holding(build: Build, name: str, kind: Kind) -> Holding:
     path = build.directory / name
     artifact = identify(path, name)

@@ -1,4 +1,4 @@
-"""Notes on a release, in Markdown: what is in it, and how to check it."""
+"""Notes on a release, in Markdown: what is in it, what changed, and how to check it."""
 
 from __future__ import annotations
 
@@ -6,58 +6,125 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from rdcompose.outputs import CHECKSUMS
+from rdcompose.release.changes import compare
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from rdcompose.release.builds import Build
+    from rdcompose.release.changes import Changed, Difference, Resized
     from rdcompose.release.draft import Draft
-    from rdcompose.release.records import ReleaseRecord
+    from rdcompose.release.records import BuildRecord, ReleaseRecord
 
 NOTES: Final = "NOTES.md"
+# More names than these nobody reads: SBOM and manifest have them all.
+_MANY: Final = 50
 _SPECIAL: Final = re.compile(r"([\\`*_\[\]<>|~#])")
 
 
-def notes(draft: Draft, _previous: ReleaseRecord | None) -> bytes:
-    """Return the notes on a release."""
-    lines = [f"# {escaped(draft.name)}", ""]
-    lines += _kernels(draft)
-    lines += ["", "## Files", ""]
-    lines += table(
-        ("file", "bytes", "SHA-256"),
-        [(f"`{file.name}`", f"{file.size}", f"`{file.sha256}`") for file in draft.files],
-    )
-    lines += ["", f"Check them with `sha256sum --check {CHECKSUMS}`."]
+def notes(draft: Draft, builds: Sequence[BuildRecord], previous: ReleaseRecord | None) -> bytes:
+    """Return the notes on a release; ``builds`` are its builds as its manifest has them."""
+    lines = [f"# {_shown(draft.name)}", "", *_kernels(builds)]
+    if previous is not None:
+        lines += _changes(builds, previous)
+    rows = [(f"`{file.name}`", f"{file.size}", f"`{file.sha256}`") for file in draft.files]
+    lines += ["", "## Files", "", *_table(("file", "bytes", "SHA-256"), rows)]
+    lines += ["", f"To check them: `sha256sum --check {CHECKSUMS}`"]
     return ("\n".join(lines) + "\n").encode()
 
 
-def escaped(text: str) -> str:
+def _shown(text: str) -> str:
     """Return a text as Markdown shows it."""
-    return _SPECIAL.sub(r"\\\1", text)
+    return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
-    """Yield the lines of a table."""
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
     yield f"| {' | '.join(head)} |"
     yield f"|{'---|' * len(head)}"
     for row in rows:
         yield f"| {' | '.join(row)} |"
 
 
-def _kernels(draft: Draft) -> Iterator[str]:
-    rows = [_kernel(build) for build in draft.builds]
-    return table(("kernel", "architecture", "package", "profile", "modules in the initramfs"), rows)
+def _kernels(builds: Iterable[BuildRecord]) -> Iterator[str]:
+    head = ("kernel", "architecture", "package", "modules of", "in the initramfs", "on the disk")
+    return _table(head, [_kernel(build) for build in builds])
 
 
-def _kernel(build: Build) -> Sequence[str]:
-    record = build.record
+def _kernel(build: BuildRecord) -> Sequence[str]:
+    packages = [
+        f"{item.package} {item.version}" if item.package else item.source
+        for item in build.lock.of_role("kernel")
+    ]
     return (
-        escaped(build.name),
-        build.architecture,
-        ", ".join(
-            escaped(f"{item.package} {item.version}" if item.package else item.source)
-            for item in record.lock.of_role("kernel")
-        ),
-        escaped(record.profile),
-        str(len(record.modules)),
+        _shown(build.name),
+        build.lock.architecture,
+        _shown(", ".join(packages)),
+        _shown(build.profile),
+        str(len(build.modules)),
+        str(len(build.disk_modules)),
     )
+
+
+def _changes(builds: Sequence[BuildRecord], previous: ReleaseRecord) -> Iterator[str]:
+    names = dict.fromkeys(row.lock.release for row in previous.builds)
+    yield from ("", f"## Changes since {_shown(previous.name or ', '.join(names))}")
+    differences, gone = compare(builds, previous.builds)
+    for difference in differences:
+        yield from ("", f"### {_shown(difference.now.name)}", "")
+        yield from _difference(difference)
+    if gone:
+        yield from ("", "### No longer built", "")
+        yield from (f"- {_shown(row.name or row.lock.release)}" for row in gone)
+
+
+def _difference(difference: Difference) -> Iterator[str]:
+    if difference.before is None:
+        yield "New."
+        return
+    said = [*_said(difference)]
+    yield from said
+    if difference.sizes:
+        if said:
+            yield ""
+        yield from _table(("bytes of", "before", "now", ""), map(_resized, difference.sizes))
+    elif not said:
+        yield "Unchanged."
+
+
+def _said(difference: Difference) -> Iterator[str]:
+    for row in difference.versions:
+        yield _changed(row)
+    for row in difference.options:
+        yield _changed(row._replace(what=f"`{row.what}`"))
+    for (new, gone), where in (
+        (difference.initramfs, "in the initramfs"),
+        (difference.kernel, "in the kernel"),
+    ):
+        if new:
+            yield f"- {_modules(new)} new {where}: {_listed(new)}"
+        if gone:
+            yield f"- {_modules(gone)} no longer {where}: {_listed(gone)}"
+
+
+def _changed(row: Changed) -> str:
+    what = row.what if row.what.startswith("`") else _shown(row.what)
+    if not row.before:
+        return f"- {what}: {_shown(row.now)}, new"
+    if not row.now:
+        return f"- {what}: no more, was {_shown(row.before)}"
+    return f"- {what}: {_shown(row.before)} → {_shown(row.now)}"
+
+
+def _modules(names: Sequence[str]) -> str:
+    return "1 module" if len(names) == 1 else f"{len(names)} modules"
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(f"`{name}`" for name in names[:_MANY])
+    return shown if len(names) <= _MANY else f"{shown} and {len(names) - _MANY} others"
+
+
+def _resized(row: Resized) -> Sequence[str]:
+    before, now = ("" if size is None else str(size) for size in (row.before, row.now))
+    if row.before is None or row.now is None:
+        return f"`{row.name}`", before, now, "new" if row.before is None else "no more"
+    return f"`{row.name}`", before, now, f"{row.now - row.before:+d}"

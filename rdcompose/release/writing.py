@@ -13,7 +13,7 @@ from rdcompose.outputs import CHECKSUMS
 from rdcompose.publish import Publication
 from rdcompose.release.builds import find_builds, named
 from rdcompose.release.draft import Draft
-from rdcompose.release.inventory import take_inventory
+from rdcompose.release.inventory import on_disk, take_inventory
 from rdcompose.release.notes import NOTES, notes
 from rdcompose.release.place import (
     MANIFEST,
@@ -131,7 +131,13 @@ def _documents(
     spec: ReleaseSpec, draft: Draft, inventories: Sequence[Inventory]
 ) -> dict[str, bytes]:
     """Return what is said about the files, by name."""
-    documents = {NOTES: notes(draft, spec.previous)}
+    records = [
+        dataclasses.replace(
+            build.record, name=build.name, files=build.names, disk_modules=on_disk(inventory)
+        )
+        for build, inventory in zip(draft.builds, inventories, strict=True)
+    ]
+    documents = {NOTES: notes(draft, records, spec.previous)}
     for build in draft.builds:
         documents[provenance_name(build)] = to_json(provenance(build, builder=spec.builder))
     if spec.sbom:
@@ -184,7 +190,7 @@ def _manifest(
                 "release": build.release,
                 "architecture": build.architecture,
                 "files": dict(sorted(build.names.items())),
-                "disk_modules": _on_disk(inventory),
+                "disk_modules": list(on_disk(inventory)),
                 "manifest": build.record.data,
             }
             for build, inventory in zip(draft.builds, inventories, strict=True)
@@ -192,10 +198,6 @@ def _manifest(
         "files": [_row(file) for file in draft.files],
         "documents": [_row(file) for file in sorted(documents, key=lambda file: file.name)],
     }
-
-
-def _on_disk(inventory: Inventory) -> list[str]:
-    return [] if inventory.disk is None else sorted(row.name for row in inventory.disk.drivers)
 
 
 def _row(file: Placed) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rdcompose.cli.main import main
+from tests.support.artifacts import BLOCK, disk_bytes, module
 from tests.support.packages import RELEASE
 from tests.support.releases import TIMESTAMP, SampleBuild
 from tests.support.tools import tool
@@ -126,6 +127,21 @@ def test_the_manifest_says_what_is_on_the_disk(desk: Desk) -> None:
     assert build["disk_modules"] == ["dummy"]
     (build,) = desk.release(SampleBuild(disk=None).write(desk.path / "two"))["builds"]
     assert build["disk_modules"] == []
+
+
+def test_notes_say_what_changed(desk: Desk) -> None:
+    desk.release(SampleBuild().write(desk.path / "one"))
+    disk = disk_bytes({f"{RELEASE}/modules.dep": b""} | {f"{RELEASE}/{BLOCK}": module()})
+    later = SampleBuild(release="6.1.0-8-cloud-amd64", disk=disk).write(desk.path / "two")
+    desk.release(later, "--previous", desk.out / "manifest.json")
+    notes = desk.contents()["NOTES.md"].decode()
+    assert f"## Changes since {RELEASE}\n" in notes
+    assert "- 1 module no longer in the kernel: `dummy`\n" in notes
+    desk.release(later, "--previous", desk.path / "one" / f"manifest-{RELEASE}.json")
+    assert "in the kernel" not in desk.contents()["NOTES.md"].decode()
+    none = desk.path / "none.json"
+    _, err = desk.run(later, "-o", desk.out, "--previous", none, status=1)
+    assert err == f"rdcompose: error: cannot read the manifest {none}: No such file or directory\n"
 
 
 def test_who_built_can_be_named(desk: Desk) -> None:
