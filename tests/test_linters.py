@@ -48,7 +48,7 @@ def test_types() -> None:
 def scripts() -> list[Path]:
     """Every shell script, by its first line."""
     candidates = [*(TOP / "bin").rglob("*"), TOP / ".ci" / "run", *(TOP / "bench").rglob("*")]
-    candidates += (TOP / "ramdisk-template").rglob("*")
+    candidates += [*(TOP / "ci").iterdir(), *(TOP / "ramdisk-template").rglob("*")]
     candidates += (TOP / "rdcompose" / "qemu" / "guest").iterdir()
     shell = re.compile(rb"#!\s*/bin/(busybox )?(ba)?sh\b|# shellcheck shell=")
     return [
@@ -80,7 +80,7 @@ def test_programs_table_is_what_tests_use() -> None:
     assert (called - listed, listed - quoted) == (set(), set())
 
 
-@pytest.mark.parametrize("name", ["run", "test"])
+@pytest.mark.parametrize("name", ["run", "test", "package"])
 def test_locks_satisfy_pyproject(name: str) -> None:
     text = (TOP / "requirements" / f"{name}.lock").read_text(encoding="ascii")
     pinned = dict(re.findall(r"^([a-z0-9-]+)==([^ ;]+)", text, re.MULTILINE))
@@ -89,8 +89,11 @@ def test_locks_satisfy_pyproject(name: str) -> None:
         *project["project"]["dependencies"],
         *project["project"]["optional-dependencies"]["lz4"],
     ]
+    groups = project["dependency-groups"]
     if name == "test":
-        wanted += [*project["dependency-groups"]["test"], *project["dependency-groups"]["lint"]]
+        wanted += [*groups["test"], *groups["lint"]]
+    elif name == "package":
+        wanted = groups["package"]
     for line in wanted:
         requirement = Requirement(line)
         version = pinned.get(canonicalize_name(requirement.name))
