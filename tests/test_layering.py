@@ -52,7 +52,7 @@ PLACES: Final = {
     "http.client": set[str](),
     "socket": set[str](),
     "subprocess": {"qemu/accelerator.py", "qemu/process.py"},
-    "multiprocessing": set[str](),
+    "multiprocessing": {"cli/job_pool.py"},
 }
 
 

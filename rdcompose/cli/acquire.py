@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from rdcompose.cli.acquired import Acquired, gather
 from rdcompose.cli.sources import given_sources, with_origin
+from rdcompose.cli.terminal import warn
 from rdcompose.compose.additions import Additions
 from rdcompose.compose.filesource import MICROCODE, STUB
 from rdcompose.compose.kernelname import architecture_of_name
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     import argparse
 
     from rdcompose.cli.asked import Asked
+    from rdcompose.cli.terminal import Say
     from rdcompose.compose.inputs import InputFile
     from rdcompose.compose.lock import Lock
     from rdcompose.kernel.release import Architecture
@@ -29,8 +31,11 @@ def acquire(
     architecture: Architecture,
     *,
     shown: bool,
+    say: Say = warn,
 ) -> Acquired:
     """Find and fetch what is asked for and left to the archive, for an architecture.
+
+    ``say`` gets warnings and notes.
 
     :raises UsageError: the options contradict each other.
     :raises RdcomposeError: as the archive does; see :mod:`rdcompose.archive`.
@@ -39,7 +44,7 @@ def acquire(
     if lock is not None:
         from rdcompose.cli.locked import acquire_locked
 
-        return acquire_locked(arguments, asked, lock, shown=shown)
+        return acquire_locked(arguments, asked, lock, shown=shown, say=say)
     _check_architecture(asked, architecture)
     packages = any(request.package for request in asked.sources)
     nothing = not (asked.requests or packages)
@@ -48,7 +53,7 @@ def acquire(
         return gather((), asked.programs, Additions(), sources, None)
     from rdcompose.cli.fetching import acquire_from_archive
 
-    return acquire_from_archive(arguments, asked, architecture, shown=shown)
+    return acquire_from_archive(arguments, asked, architecture, shown=shown, say=say)
 
 
 def _check_architecture(asked: Asked, architecture: Architecture) -> None:

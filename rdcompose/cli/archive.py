@@ -7,7 +7,6 @@ import dataclasses
 import datetime
 import os
 import re
-import sys
 import threading
 from typing import TYPE_CHECKING, Final
 
@@ -24,7 +23,7 @@ from rdcompose.archive.sources import apt_sources
 from rdcompose.archive.suites import base_suite, codename_of_host, is_suite_name
 from rdcompose.cli.environment import cache_directory
 from rdcompose.cli.project import read_project
-from rdcompose.cli.terminal import transfers
+from rdcompose.cli.terminal import transfers, warn
 from rdcompose.errors import UsageError
 
 if TYPE_CHECKING:
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
 
     from rdcompose.archive.trust import Keyring
     from rdcompose.cli.project import Project
+    from rdcompose.cli.terminal import Say
 
 _STABLE: Final = "stable"
 # No "?" or "#" where a path is to be appended; in paths of files they are characters.
@@ -54,8 +54,12 @@ class Session:
 
 
 @contextlib.contextmanager
-def archive_session(arguments: argparse.Namespace, *, shown: bool) -> Iterator[Session]:
+def archive_session(
+    arguments: argparse.Namespace, *, shown: bool, say: Say = warn
+) -> Iterator[Session]:
     """Open what the options of ``add_archive_options`` name; progress shows while it is open.
+
+    ``say`` gets the warnings and notes.
 
     :raises UsageError: options contradict each other, or leave no place to look in.
     :raises SpecError: the project file is wrong.
@@ -67,7 +71,7 @@ def archive_session(arguments: argparse.Namespace, *, shown: bool) -> Iterator[S
     now = datetime.datetime.now(datetime.UTC)
     snapshot = Snapshot(fetcher, _address(arguments.snapshot_service or SERVICE))
     keyring = _keyring(arguments, project)
-    place = _place(arguments, project, keyring, snapshot, now)
+    place = _place(arguments, project, keyring, snapshot, now, say=say)
     with transfers(shown=shown) as watch:
         access = Access(
             fetcher=fetcher,
@@ -76,7 +80,7 @@ def archive_session(arguments: argparse.Namespace, *, shown: bool) -> Iterator[S
             threads=len(os.sched_getaffinity(0)),
             offline=arguments.offline,
             allow_unverified=arguments.allow_unverified,
-            warn=_warn,
+            warn=lambda message: say(f"rdcompose: warning: {message}"),
             watch=watch,
         )
 
@@ -98,7 +102,7 @@ def archive_session(arguments: argparse.Namespace, *, shown: bool) -> Iterator[S
             )
         finally:
             for name, reason in archive.left_out.items() if arguments.verbose else ():
-                print(f"note: left out: {name}: {reason}", file=sys.stderr)
+                say(f"note: left out: {name}: {reason}")
 
 
 def _check(arguments: argparse.Namespace) -> None:
@@ -109,10 +113,6 @@ def _check(arguments: argparse.Namespace) -> None:
             raise UsageError("--snapshot and --no-snapshot contradict each other")
         if arguments.mirror:
             raise UsageError("--snapshot names the place to look in, and so does --mirror")
-
-
-def _warn(message: str) -> None:
-    print(f"rdcompose: warning: {message}", file=sys.stderr)
 
 
 def _keyring(arguments: argparse.Namespace, project: Project) -> Keyring:
@@ -126,6 +126,8 @@ def _place(
     keyring: Keyring,
     snapshot: Snapshot,
     now: datetime.datetime,
+    *,
+    say: Say,
 ) -> Place:
     if arguments.snapshot is not None:
         return SnapshotState(snapshot, keyring, now, parse_timestamp(arguments.snapshot))
@@ -135,7 +137,7 @@ def _place(
     own = arguments.keyring or project.keyring
     apt = AptPlace(configured.sources, keyring, keyring if own else None)
     for note in (*configured.notes, *apt.notes) if arguments.verbose else ():
-        print(f"note: {note}", file=sys.stderr)
+        say(f"note: {note}")
     if apt.suites:
         return apt
     if arguments.no_snapshot:

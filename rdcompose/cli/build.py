@@ -5,31 +5,59 @@ from __future__ import annotations
 import json
 import sys
 import time
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from rdcompose.cli.composition import compose
+from rdcompose.cli.composition import DEFAULTS, compose
 from rdcompose.cli.prepared import kernel_store
+from rdcompose.cli.summary import summary
 from rdcompose.cli.terminal import progress, size_text, table
+from rdcompose.errors import UsageError
 from rdcompose.outputs import Result, write_outputs
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
-    from pathlib import Path
 
+    from rdcompose.cli.project_builds import NamedBuild
     from rdcompose.compose.inputs import Input
     from rdcompose.compose.plan import Plan
-
-_DEFAULTS: Final = {
-    "profile": "minivm",
-    "image": "package",
-    "disk": "remaining",
-    "disk-format": "qcow2",
-}
 
 
 def build(arguments: argparse.Namespace) -> int:
     """Run the command; returns the exit status."""
+    builds = _named(arguments)
+    if builds:
+        from rdcompose.cli.builds import build_project
+
+        return build_project(arguments, builds)
+    for option in ("only", "jobs"):
+        if getattr(arguments, option) is not None:
+            raise UsageError(
+                f"--{option} is for the builds that rdcompose.toml names",
+                hint="give no KERNEL, and name builds there",
+            )
+    if len(arguments.profile or ()) > 1:
+        from rdcompose.cli.builds import build_profiles
+
+        return build_profiles(arguments)
+    if arguments.profile is not None:
+        arguments.profile = arguments.profile[0]
+    arguments.output = arguments.output or Path()
+    return _build_one(arguments)
+
+
+def _named(arguments: argparse.Namespace) -> Sequence[NamedBuild]:
+    """Return the builds that a project names, if it is to be built."""
+    if arguments.kernel or arguments.locked is not None:
+        return ()
+    from rdcompose.cli.project import read_project
+    from rdcompose.cli.project_builds import read_builds
+
+    return read_builds(read_project())
+
+
+def _build_one(arguments: argparse.Namespace) -> int:
     started = time.monotonic()
     lock = None
     if arguments.locked is not None:
@@ -38,7 +66,7 @@ def build(arguments: argparse.Namespace) -> int:
         lock = read_lock(arguments.locked)
     shown = not (arguments.quiet or arguments.no_progress)
     with kernel_store(arguments) as store:
-        composition = compose(arguments, lock, _DEFAULTS, store=store, shown=shown)
+        composition = compose(arguments, lock, DEFAULTS, store=store, shown=shown)
         with progress("composing", shown=shown):
             plans = composition.plans()
             if lock is not None:
@@ -58,7 +86,7 @@ def _tell(
     seconds: float,
 ) -> None:
     if arguments.json:
-        found = [_summary(result, arguments.output) for result in results]
+        found = [summary(result, arguments.output) for result in results]
         data = found[0] if len(found) == 1 else found
         print(json.dumps(data, indent=2, ensure_ascii=False))
     elif not arguments.quiet:
@@ -68,29 +96,6 @@ def _tell(
             prefix = "note: " if len(plans) == 1 else f"note: {plan.release}: "
             for note in plan.notes:
                 print(f"{prefix}{note}", file=sys.stderr)
-
-
-def _summary(result: Result, directory: Path) -> dict[str, object]:
-    files = [
-        {
-            "name": output.name,
-            "path": str(directory / output.name),
-            "size": output.size,
-            "sha256": output.sha256,
-        }
-        for output in result.outputs
-    ]
-    manifest = result.manifest
-    disk = manifest["disk"]
-    return {
-        "release": manifest["release"],
-        "architecture": manifest["architecture"],
-        "initramfs_modules": len(manifest["initramfs"]["modules"]),
-        "disk_modules": disk["modules"] if disk else 0,
-        "own_modules": manifest["own_modules"],
-        "notes": manifest["notes"],
-        "files": files,
-    }
 
 
 def _initramfs_remark(plan: Plan) -> str:

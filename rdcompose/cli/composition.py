@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 from typing import TYPE_CHECKING, Final
 
 from rdcompose.cli.acquire import acquire, architecture_asked_for, local_packages
@@ -11,6 +10,7 @@ from rdcompose.cli.asked import ask
 from rdcompose.cli.environment import source_date_epoch
 from rdcompose.cli.kernel_input import Kernels, read_kernel
 from rdcompose.cli.sources import wanted_sources
+from rdcompose.cli.terminal import warn
 from rdcompose.cli.uki import uki_spec
 from rdcompose.compose.addlist import parse_request
 from rdcompose.compose.applets import read_applets
@@ -30,7 +30,7 @@ from rdcompose.compose.spec import (
     ImageForm,
 )
 from rdcompose.compose.template import read_template
-from rdcompose.errors import SpecError, UsageError
+from rdcompose.errors import RdcomposeError, SpecError, UsageError
 from rdcompose.formats.compression import parse_compression
 from rdcompose.formats.squashfs import compressors
 from rdcompose.kernel.release import architecture_by_name
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from rdcompose.cli.acquired import Acquired
     from rdcompose.cli.asked import Asked
     from rdcompose.cli.prepared import KernelStore
+    from rdcompose.cli.terminal import Say
     from rdcompose.compose.addlist import Request
     from rdcompose.compose.filesource import SourceRequest
     from rdcompose.compose.lock import Lock
@@ -57,6 +58,14 @@ _OPTIONS: Final = (
     "disk-compress",
     "firmware",
 )
+
+# Of ``rdcompose build``.
+DEFAULTS: Final = {
+    "profile": "minivm",
+    "image": "package",
+    "disk": "remaining",
+    "disk-format": "qcow2",
+}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +88,124 @@ class Composition:
         return [make_plan(package, self.kernels.inputs, spec) for package, spec in pairs]
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """One composition as it is asked for, checked as far as that goes without reading a kernel.
+
+    ``options`` are those that the manifest will have, as far as they are known.
+    """
+
+    arguments: argparse.Namespace
+    options: Mapping[str, str]
+    asked: Asked
+    lock: Lock | None
+
+
+def wish(
+    arguments: argparse.Namespace,
+    lock: Lock | None,
+    defaults: Mapping[str, str],
+    sources: Sequence[SourceRequest] = (),
+) -> Wish:
+    """Check what is asked for; the parameters are those of :func:`compose`.
+
+    :raises UsageError: the options contradict each other.
+    :raises SpecError: a list, an option or the name of something is wrong.
+    """
+    options = _options(arguments, lock, defaults)
+    for option in ("compress", "disk-compress"):
+        _codec(f"--{option}", options.get(option))
+    load_features(_features(arguments, options))
+    requests = _requests(arguments, options)
+    asked = ask(arguments, lock, requests, (*wanted_sources(arguments, options), *sources))
+    if not asked.is_local:
+        architecture_asked_for(asked, lock)
+    return Wish(arguments=arguments, options=options, asked=asked, lock=lock)
+
+
+class Compositions:
+    """Compositions of the same kernels, which are read once; of the same files, fetched once."""
+
+    def __init__(
+        self,
+        *,
+        store: KernelStore | None,
+        shown: bool,
+        say: Say = warn,
+        device_trees: Callable[[str], bool] | None = None,
+    ) -> None:
+        self._store = store
+        self._shown = shown
+        self._say = say
+        self._device_trees = device_trees
+        self._acquired: list[tuple[Asked, Architecture, Acquired]] = []
+        self._kernels: Kernels | None = None
+        self._failure: RdcomposeError | None = None
+
+    def compose(self, wanted: Wish) -> Composition:
+        """Return a composition; the kernels are read by the first.
+
+        All must ask for the same kernels.
+
+        :raises RdcomposeError: as :func:`compose` does.
+        """
+        kernels = self._read(wanted)
+        beside = tuple(self._acquire(wanted, package.architecture) for package in kernels.packages)
+        specs = tuple(
+            _spec(wanted.arguments, wanted.options, found, wanted.lock) for found in beside
+        )
+        return Composition(kernels=kernels, specs=specs, acquired=beside)
+
+    def _read(self, wanted: Wish) -> Kernels:
+        if self._failure is not None:
+            raise self._failure
+        if self._kernels is not None:
+            return self._kernels
+        asked, lock = wanted.asked, wanted.lock
+        architecture: Architecture | None
+        if asked.is_local:
+            architecture = asked.architecture
+            if lock is not None:
+                architecture = architecture_by_name(lock.architecture)
+            files = local_packages(asked, lock)
+        else:
+            architecture = architecture_asked_for(asked, lock)
+            files = self._acquire(wanted, architecture).kernel
+        try:
+            self._kernels = read_kernel(
+                asked,
+                files,
+                architecture,
+                device_trees=self._device_trees,
+                store=self._store,
+                threads=wanted.arguments.threads,
+                shown=self._shown,
+            )
+        except RdcomposeError as error:
+            # What was read once in vain is not read for each.
+            self._failure = error
+            raise
+        return self._kernels
+
+    def _acquire(self, wanted: Wish, architecture: Architecture) -> Acquired:
+        asked = wanted.asked
+        found = self._fetch(wanted, asked, architecture)
+        if wanted.lock is None and (more := _programs_of_features(wanted, found)):
+            wider = dataclasses.replace(asked, requests=(*asked.requests, *more))
+            return self._fetch(wanted, wider, architecture)
+        return found
+
+    def _fetch(self, wanted: Wish, asked: Asked, architecture: Architecture) -> Acquired:
+        for known, of, found in self._acquired:
+            if of == architecture and known == asked:
+                return found
+        found = acquire(
+            wanted.arguments, asked, wanted.lock, architecture, shown=self._shown, say=self._say
+        )
+        self._acquired.append((asked, architecture, found))
+        return found
+
+
 def compose(
     arguments: argparse.Namespace,
     lock: Lock | None,
@@ -98,38 +225,9 @@ def compose(
     :raises UsageError: the options contradict each other.
     :raises RdcomposeError: a kernel, or what is to go beside it, cannot be had.
     """
-    options = _options(arguments, lock, defaults)
-    requests = _requests(arguments, options)
-    asked = ask(arguments, lock, requests, (*wanted_sources(arguments, options), *sources))
-
-    @functools.cache
-    def acquired(architecture: Architecture) -> Acquired:
-        found = acquire(arguments, asked, lock, architecture, shown=shown)
-        more = () if lock is not None else _programs_of_features(arguments, options, asked, found)
-        if not more:
-            return found
-        wider = dataclasses.replace(asked, requests=(*asked.requests, *more))
-        return acquire(arguments, wider, lock, architecture, shown=shown)
-
-    wanted: Architecture | None
-    if asked.is_local:
-        wanted = asked.architecture if lock is None else architecture_by_name(lock.architecture)
-        files = local_packages(asked, lock)
-    else:
-        wanted = architecture_asked_for(asked, lock)
-        files = acquired(wanted).kernel
-    kernels = read_kernel(
-        asked,
-        files,
-        wanted,
-        device_trees=device_trees,
-        store=store,
-        threads=arguments.threads,
-        shown=shown,
-    )
-    beside = tuple(acquired(package.architecture) for package in kernels.packages)
-    specs = tuple(_spec(arguments, options, found, lock) for found in beside)
-    return Composition(kernels=kernels, specs=specs, acquired=beside)
+    wanted = wish(arguments, lock, defaults, sources)
+    compositions = Compositions(store=store, shown=shown, device_trees=device_trees)
+    return compositions.compose(wanted)
 
 
 def _requests(arguments: argparse.Namespace, options: Mapping[str, str]) -> list[Request]:
@@ -143,14 +241,13 @@ def _features(arguments: argparse.Namespace, options: Mapping[str, str]) -> tupl
     return tuple(arguments.feature or options.get("features", "").split())
 
 
-def _programs_of_features(
-    arguments: argparse.Namespace, options: Mapping[str, str], asked: Asked, found: Acquired
-) -> tuple[Request, ...]:
+def _programs_of_features(wanted: Wish, found: Acquired) -> tuple[Request, ...]:
     """Return the packages to add because the archive's busybox lacks what features need.
 
     Who brings a busybox of their own is told what it lacks, and chooses.
     """
-    names = (*load_profile(options["profile"]).features, *_features(arguments, options))
+    asked, options = wanted.asked, wanted.options
+    names = (*load_profile(options["profile"]).features, *_features(wanted.arguments, options))
     features = load_features(names)
     if not any(feature.packages for feature in features):
         return ()

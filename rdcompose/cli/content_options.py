@@ -14,14 +14,19 @@ _PROGRAM: Final = (
 )
 
 
-def add_content_options(parser: argparse.ArgumentParser, *, profile: str = "minivm") -> None:
-    """Add the options; ``profile`` is the default one."""
+def add_content_options(
+    parser: argparse.ArgumentParser, *, profile: str = "minivm", several: bool = False
+) -> None:
+    """Add the options; ``profile`` is the default one, or a list of them if ``several`` can be."""
     group = parser.add_argument_group("what goes in")
+    lists = (
+        "module lists: minivm, netboot, virtio, generic, pi, pinet or a directory with "
+        f"modules.ramfs and modules.autoload (default: {profile})"
+    )
+    if several:
+        lists += "; of several, each gets a directory of its name"
     group.add_argument(
-        "--profile",
-        metavar="NAME|DIR",
-        help="module lists: minivm, netboot, virtio, generic, pi, pinet or a directory with "
-        f"modules.ramfs and modules.autoload (default: {profile})",
+        "--profile", metavar="NAME|DIR", action="append" if several else "store", help=lists
     )
     group.add_argument(
         "--template",

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from rdcompose.archive.search import Found
     from rdcompose.cli.archive import Session
     from rdcompose.cli.asked import Asked
+    from rdcompose.cli.terminal import Say
     from rdcompose.compose.additions import Additions
     from rdcompose.compose.inputs import Input
     from rdcompose.compose.lock import Lock
@@ -34,14 +35,19 @@ if TYPE_CHECKING:
 
 
 def acquire_from_archive(
-    arguments: argparse.Namespace, asked: Asked, architecture: Architecture, *, shown: bool
+    arguments: argparse.Namespace,
+    asked: Asked,
+    architecture: Architecture,
+    *,
+    shown: bool,
+    say: Say,
 ) -> Acquired:
     """Find and fetch what is asked for and not at hand, for an architecture.
 
     :raises RdcomposeError: as the archive does; see :mod:`rdcompose.archive`.
     """
     packages = [request for request in asked.sources if request.package]
-    with archive_session(arguments, shown=shown) as session:
+    with archive_session(arguments, shown=shown, say=say) as session:
         archive = session.archive
         kernel: tuple[Found, ...] = ()
         if asked.name is not None:

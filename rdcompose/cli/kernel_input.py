@@ -86,7 +86,8 @@ def _named(names: str) -> Iterator[None]:
         yield
     except OSError as error:
         where = error.filename or names
-        raise SpecError(f"cannot read the kernel package {where}: {error.strerror}") from error
+        reason = error.strerror or error  # of what cannot be sought in, only the text tells
+        raise SpecError(f"cannot read the kernel package {where}: {reason}") from error
     except RdcomposeError as error:
         raise type(error)(f"{names}: {error.message}", hint=error.hint) from error
 

@@ -22,13 +22,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from rdcompose.cli.asked import Asked
+    from rdcompose.cli.terminal import Say
     from rdcompose.compose.additions import Additions
     from rdcompose.compose.inputs import Input
     from rdcompose.compose.lock import Lock
 
 
 def acquire_locked(
-    arguments: argparse.Namespace, asked: Asked, lock: Lock, *, shown: bool
+    arguments: argparse.Namespace, asked: Asked, lock: Lock, *, shown: bool, say: Say
 ) -> Acquired:
     """Return the files that a lock names.
 
@@ -67,7 +68,7 @@ def acquire_locked(
     if not wanted:
         sources = given_sources(asked.sources, {}, lock)
         return gather((), programs, _locked_additions(asked, lock, own), sources, None)
-    with archive_session(arguments, shown=shown) as session:
+    with archive_session(arguments, shown=shown, say=say) as session:
         files = fetch_wanted(wanted, lock, session)
     found = {item.sha256: file for item, file in zip(wanted, files, strict=True)}
     fetched = {request: found[item.sha256] for request, item in items.items()}

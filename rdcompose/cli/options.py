@@ -14,6 +14,7 @@ from rdcompose.cli.boot_options import add_boot
 from rdcompose.cli.content_options import add_content_options
 from rdcompose.cli.image_options import add_image_options
 from rdcompose.cli.pi_options import add_pi
+from rdcompose.cli.project_options import add_project_options
 from rdcompose.cli.release_options import add_release
 from rdcompose.cli.supports_options import add_supports
 from rdcompose.cli.upload_options import add_upload
@@ -53,10 +54,16 @@ def make_parser() -> argparse.ArgumentParser:
 def _add_build(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = commands.add_parser(
         "build",
-        help="write kernel, initramfs and modules disk of one kernel package",
+        help="write kernel, initramfs and modules disk of a kernel package, or of several",
         description="Write vmlinuz-R, initramfs-R, modules-R.qcow2, config-R, manifest-R.json "
-        "and SHA256SUMS, where R is the release of the kernel package; all of them or none.",
+        "and SHA256SUMS, where R is the release of the kernel package; all of them or none. "
+        "Without KERNEL, what rdcompose.toml in the current directory names.",
     )
+    add_build_options(parser)
+
+
+def add_build_options(parser: argparse.ArgumentParser) -> None:
+    """Add all options of ``build``, which are keys of ``rdcompose.toml``, too."""
     parser.add_argument(
         "kernel",
         metavar="KERNEL",
@@ -70,8 +77,8 @@ def _add_build(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--output",
         metavar="DIR",
         type=Path,
-        default=Path(),
-        help="where the files go (default: the current directory)",
+        help="where the files go (default: the current directory); of several builds, each in a "
+        "directory of its name in it",
     )
     parser.add_argument(
         "--arch",
@@ -90,7 +97,8 @@ def _add_build(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         type=Path,
         help="use exactly the inputs that this manifest-R.json names, or fail",
     )
-    add_content_options(parser)
+    add_project_options(parser)
+    add_content_options(parser, several=True)
     _add_files(_add_format(parser))
     add_image_options(parser)
     add_archive_options(parser)

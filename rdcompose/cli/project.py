@@ -1,25 +1,39 @@
-"""``rdcompose.toml`` in the current directory: where packages come from."""
+"""``rdcompose.toml`` in the current directory: where packages come from, and what is built.
+
+What a build may say is checked by :mod:`rdcompose.cli.project_builds`: other commands need not
+know it.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from rdcompose.archive.addresses import shown
 from rdcompose.archive.suites import is_suite_name
 from rdcompose.errors import SpecError
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 PROJECT_FILE: Final = Path("rdcompose.toml")
+
+_KEYS: Final = ("mirror", "suite", "keyring", "defaults", "build")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Project:
-    """What the file sets; a keyring is relative to the file's directory."""
+    """What the file sets; a keyring is relative to the file's directory.
+
+    ``defaults`` and ``builds`` are tables as they stand in the file.
+    """
 
     mirror: tuple[str, ...] = ()
     suite: str | None = None
     keyring: Path | None = None
+    defaults: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    builds: tuple[Mapping[str, Any], ...] = ()
 
 
 def read_project(path: Path = PROJECT_FILE) -> Project:
@@ -37,10 +51,9 @@ def read_project(path: Path = PROJECT_FILE) -> Project:
         raise SpecError(f"cannot read {path}: {error.strerror}") from error
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise SpecError(f"{path}: {error}", hint="the file must be TOML, in UTF-8") from error
-    known = [field.name for field in dataclasses.fields(Project)]
     for key in data:
-        if key not in known:
-            raise SpecError(f"{path}: unknown key {key!r}", hint=f"known are {', '.join(known)}")
+        if key not in _KEYS:
+            raise SpecError(f"{path}: unknown key {key!r}", hint=f"known are {', '.join(_KEYS)}")
     keyring, suite = _text(path, data, "keyring"), _text(path, data, "suite")
     if suite is not None and not is_suite_name(suite):
         raise SpecError(f"{path}: suite = {suite!r} is no name of a suite")
@@ -48,6 +61,8 @@ def read_project(path: Path = PROJECT_FILE) -> Project:
         mirror=_mirrors(path, data.get("mirror", [])),
         suite=suite,
         keyring=None if keyring is None else path.parent / keyring,
+        defaults=_table(path, data.get("defaults", {})),
+        builds=_tables(path, data.get("build", [])),
     )
 
 
@@ -65,3 +80,19 @@ def _mirrors(path: Path, value: object) -> tuple[str, ...]:
             f"{path}: mirror = {shown(repr(value))} is neither an address nor a list of them"
         )
     return tuple(rows)
+
+
+def _table(path: Path, value: object) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise SpecError(
+            f"{path}: defaults is no table", hint="options of all builds go below [defaults]"
+        )
+    return value
+
+
+def _tables(path: Path, value: object) -> tuple[Mapping[str, Any], ...]:
+    if not isinstance(value, list) or not all(isinstance(row, dict) for row in value):
+        raise SpecError(
+            f"{path}: build is no list of tables", hint="begin each build with [[build]]"
+        )
+    return tuple(value)

@@ -16,6 +16,12 @@ if TYPE_CHECKING:
     from rich.progress import Progress, ProgressColumn, TaskID
 
 Advance = Callable[[int, int], None]
+Say = Callable[[str], None]
+
+
+def warn(message: str) -> None:
+    """Show a line on standard error."""
+    print(message, file=sys.stderr)
 
 
 @contextlib.contextmanager

@@ -1,0 +1,135 @@
+"""A job: builds of one kernel, which is read once for all of them.
+
+:func:`build_job` takes and returns what can be pickled, so any ``concurrent.futures.Executor`` can
+run it: threads, processes, a cluster. It writes the files itself; a failed build is told by its
+outcome, and does not stop the next one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from typing import TYPE_CHECKING, Any, Final
+
+from rdcompose.cli.composition import DEFAULTS, Compositions, wish
+from rdcompose.cli.interrupts import arrived
+from rdcompose.cli.prepared import kernel_store
+from rdcompose.cli.summary import summary
+from rdcompose.cli.terminal import progress, warn
+from rdcompose.compose.lock import read_lock
+from rdcompose.errors import RdcomposeError, UsageError
+from rdcompose.formats.squashfs.store import MemoryBlocks
+from rdcompose.outputs import write_outputs
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from rdcompose.cli.terminal import Say
+
+# What is kept of the disks of a kernel, in bytes: the largest of Debian's has less.
+_BLOCKS: Final = 128 << 20
+
+# Builds that agree in these are of the same kernels, from the same place.
+_KERNEL: Final = (
+    *("kernel", "arch", "release", "locked", "mirror", "suite", "keyring", "snapshot"),
+    *("no_snapshot", "snapshot_service", "offline", "cache", "allow_unverified"),
+)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One build of a job: what it is called, and its arguments; ``output`` is its directory."""
+
+    title: str
+    arguments: argparse.Namespace
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """Builds of the same kernel. ``directory`` is what relative paths are relative to."""
+
+    parts: tuple[Part, ...]
+    directory: Path
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """Why there is no result; ``usage``: what was asked for cannot be."""
+
+    message: str
+    hint: str | None
+    usage: bool
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What became of a build: a summary of each kernel, or why there is none.
+
+    ``said`` are warnings and notes of the way there.
+    """
+
+    title: str
+    output: Path
+    summaries: tuple[dict[str, Any], ...] = ()
+    said: tuple[str, ...] = ()
+    failure: Failure | None = None
+
+
+def jobs_of(parts: Sequence[Part], directory: Path) -> list[Job]:
+    """Return builds grouped by their kernels, both in the order of the builds."""
+    groups: dict[str, list[Part]] = {}
+    for part in parts:
+        arguments = vars(part.arguments)
+        key = repr([arguments[name] for name in _KERNEL])
+        groups.setdefault(key, []).append(part)
+    return [Job(parts=tuple(group), directory=directory) for group in groups.values()]
+
+
+def build_job(job: Job) -> tuple[Outcome, ...]:
+    """Make the builds of a job, silently; returns what became of each."""
+    outcomes = []
+    # The directory is the process's own: who runs jobs in one process at a time agrees in it.
+    with contextlib.chdir(job.directory):
+        said: list[str] = []
+        for outcome in outcomes_of(job, shown=False, say=said.append):
+            outcomes.append(dataclasses.replace(outcome, said=tuple(said)))
+            said.clear()
+    return tuple(outcomes)
+
+
+def outcomes_of(job: Job, *, shown: bool, say: Say = warn) -> Iterator[Outcome]:
+    """Make the builds of a job, one after the other, in this process and directory."""
+    with kernel_store(job.parts[0].arguments) as store:
+        compositions = Compositions(store=store, shown=shown, say=say)
+        blocks = MemoryBlocks(_BLOCKS) if len(job.parts) > 1 else None
+        for part in job.parts:
+            output: Path = part.arguments.output
+            try:
+                summaries = _build(part, compositions, blocks, shown=shown)
+            except RdcomposeError as error:
+                if arrived() is not None:
+                    raise  # an interrupt is behind it
+                yield Outcome(title=part.title, output=output, failure=failure_of(error))
+            else:
+                yield Outcome(title=part.title, output=output, summaries=summaries)
+
+
+def failure_of(error: RdcomposeError) -> Failure:
+    """Return an error as data."""
+    return Failure(message=error.message, hint=error.hint, usage=isinstance(error, UsageError))
+
+
+def _build(
+    part: Part, compositions: Compositions, blocks: MemoryBlocks | None, *, shown: bool
+) -> tuple[dict[str, Any], ...]:
+    arguments = part.arguments
+    lock = None if arguments.locked is None else read_lock(arguments.locked)
+    composition = compositions.compose(wish(arguments, lock, DEFAULTS))
+    with progress(f"composing {part.title}", shown=shown):
+        plans = composition.plans()
+        if lock is not None:
+            lock.check(plans[0].inputs)
+        results = write_outputs(plans, arguments.output, threads=arguments.threads, blocks=blocks)
+    return tuple(summary(result, arguments.output) for result in results)

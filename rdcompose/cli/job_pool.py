@@ -1,0 +1,134 @@
+"""Jobs beside each other, in processes of this machine.
+
+Processes are started afresh, not forked, because threads run here by then. Each ends with the
+signal that this process sends it, or when this process has gone, and puts in order what it began.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+from concurrent.futures import BrokenExecutor, ProcessPoolExecutor, as_completed
+from typing import TYPE_CHECKING, Final, NoReturn
+
+from rdcompose.cli.job import Failure, Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from concurrent.futures import Executor
+    from types import FrameType
+
+    from rdcompose.cli.job import Job
+
+    Work = Callable[[Job], tuple[Outcome, ...]]
+    Pool = Callable[[int], contextlib.AbstractContextManager[Executor]]
+
+_OF_TERMINALS: Final = frozenset({signal.SIGINT, signal.SIGHUP})
+
+
+@contextlib.contextmanager
+def processes(count: int) -> Iterator[Executor]:
+    """Give an executor over so many processes; an error or interrupt of the body ends them."""
+    with _interrupts_later():
+        executor = ProcessPoolExecutor(
+            count, mp_context=multiprocessing.get_context("spawn"), initializer=_begin
+        )
+    try:
+        yield executor
+    except BaseException:
+        for child in multiprocessing.active_children():
+            child.terminate()
+        raise
+    finally:
+        executor.shutdown(cancel_futures=True)
+
+
+def run_jobs(jobs: Sequence[Job], pool: Pool, count: int, work: Work) -> Iterator[Outcome]:
+    """Run jobs, ``count`` at a time, and yield what became of their builds as each is done.
+
+    Where a process was killed, nobody knows on whose account: what was not done by then is done
+    again, each job in a process of its own.
+    """
+    left = []
+    with pool(count) as executor:
+        with _interrupts_later():
+            futures = {executor.submit(_unless_ended, work, job): job for job in jobs}
+        for future in as_completed(futures):
+            try:
+                yield from future.result()
+            except BrokenExecutor:
+                left.append(futures[future])
+    for job in (job for job in jobs if job in left):
+        with pool(1) as executor:
+            with _interrupts_later():
+                again = executor.submit(_unless_ended, work, job)
+            try:
+                yield from again.result()
+            except BrokenExecutor:
+                yield from lost(job)
+
+
+def lost(job: Job) -> Iterator[Outcome]:
+    """Yield the outcomes of a job that ended its process."""
+    failure = Failure(
+        message="the process that made it was killed",
+        hint="most likely it needed more memory than there is: give --jobs a smaller number",
+        usage=False,
+    )
+    for part in job.parts:
+        yield Outcome(title=part.title, output=part.arguments.output, failure=failure)
+
+
+@contextlib.contextmanager
+def _interrupts_later() -> Iterator[None]:
+    """Hold back signals while processes are started.
+
+    What a terminal sends to all processes of a command does not reach one before it is ready, and
+    never the one in which multiprocessing keeps account of its locks. And none is left half made.
+    """
+    earlier = signal.pthread_sigmask(signal.SIG_BLOCK, {*_OF_TERMINALS, signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, earlier)
+
+
+def _begin() -> None:
+    """Prepare a process: of signals it follows only the one that its parent sends."""
+    for number in _OF_TERMINALS:
+        signal.signal(number, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _end)
+    sys.unraisablehook = _pass_over
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {*_OF_TERMINALS, signal.SIGTERM})
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _unless_ended(work: Work, job: Job) -> tuple[Outcome, ...]:
+    try:
+        return work(job)
+    except SystemExit as end:
+        # Everything is in order again. The pool's own loop would go on with the next job.
+        os._exit(int(end.code or 0))
+
+
+def _end(number: int, _frame: FrameType | None) -> NoReturn:
+    # Once: what is being put in order must not be interrupted again.
+    signal.signal(number, signal.SIG_IGN)
+    raise SystemExit(128 + number)
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _pass_over(unraisable: sys.UnraisableHookArgs) -> None:
+    # Where C calls Python, the end cannot pass.
+    if not issubclass(unraisable.exc_type, SystemExit):
+        sys.__unraisablehook__(unraisable)

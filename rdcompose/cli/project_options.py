@@ -1,0 +1,33 @@
+"""Options about the builds that ``rdcompose.toml`` names: which of them, and where they run."""
+
+from __future__ import annotations
+
+import argparse
+
+
+def add_project_options(parser: argparse.ArgumentParser) -> None:
+    """Add the group of options."""
+    group = parser.add_argument_group("the builds of rdcompose.toml")
+    add_only(group)
+    group.add_argument(
+        "--jobs",
+        metavar="N",
+        type=_jobs,
+        help="kernels to work on at the same time, each in a process (default: 1)",
+    )
+
+
+def add_only(group: argparse._ArgumentGroup) -> None:
+    """Add the option that chooses among the builds."""
+    group.add_argument(
+        "--only",
+        metavar="NAME",
+        action="append",
+        help="make this build, not all; may be given several times",
+    )
+
+
+def _jobs(text: str) -> int:
+    if not (text.isascii() and text.isdigit()) or not 1 <= int(text) <= 256:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to 256")
+    return int(text)
