@@ -51,7 +51,7 @@ PLACES: Final = {
     "urllib.request": set[str](),
     "http.client": set[str](),
     "socket": set[str](),
-    "subprocess": {"qemu/accelerator.py", "qemu/process.py"},
+    "subprocess": {"qemu/accelerator.py", "qemu/process.py", "release/signer.py"},
     "multiprocessing": {"cli/job_pool.py"},
 }
 

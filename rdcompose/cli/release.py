@@ -10,6 +10,7 @@ from rdcompose.cli.environment import source_date_epoch
 from rdcompose.cli.terminal import progress, size_text, table
 from rdcompose.release.provenance import UNNAMED, check_builder
 from rdcompose.release.records import read_record
+from rdcompose.release.signer import parse_command
 from rdcompose.release.writing import ReleaseSpec, write_release
 
 if TYPE_CHECKING:
@@ -28,9 +29,12 @@ def release(arguments: argparse.Namespace) -> int:
         previous=None if arguments.previous is None else read_record(arguments.previous),
         md5=arguments.md5,
         sbom=arguments.sbom,
+        signer=None if arguments.sign_command is None else parse_command(arguments.sign_command),
         builder=UNNAMED if arguments.builder_id is None else check_builder(arguments.builder_id),
     )
-    with progress("releasing", shown=not (arguments.quiet or arguments.no_progress)):
+    # A signer may ask for a password: a bar would draw over that.
+    silent = arguments.quiet or arguments.no_progress or spec.signer is not None
+    with progress("releasing", shown=not silent):
         released = write_release(spec)
     if arguments.json:
         print(json.dumps(_summary(released), indent=2, ensure_ascii=False))

@@ -51,6 +51,12 @@ def add_release(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         metavar="URI",
         help="who or what built the files, for the statements on where they come from",
     )
+    parser.add_argument(
+        "--sign-command",
+        metavar="COMMAND",
+        help="program and arguments that sign SHA256SUMS and write the signature beside it; {} is "
+        "the file (default: the last argument)",
+    )
     group = parser.add_argument_group("how it runs")
     group.add_argument("-q", "--quiet", action="store_true", help="print errors only")
     group.add_argument("--no-progress", action="store_true", help="show no progress")

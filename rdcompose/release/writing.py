@@ -25,6 +25,7 @@ from rdcompose.release.place import (
 )
 from rdcompose.release.provenance import UNNAMED, provenance, provenance_name
 from rdcompose.release.records import KIND
+from rdcompose.release.signer import sign
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -44,7 +45,8 @@ class ReleaseSpec:
     """What a release is to be.
 
     Without an ``output`` it is made where its one build lies. ``timestamp`` is that of its
-    documents, in seconds since 1970; by default that of the newest build.
+    documents, in seconds since 1970; by default that of the newest build. ``signer`` are the words
+    of a command that signs the checksums.
     """
 
     directories: tuple[Path, ...]
@@ -55,6 +57,7 @@ class ReleaseSpec:
     md5: bool = False
     sbom: bool = True
     builder: str = UNNAMED
+    signer: tuple[str, ...] | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,7 +174,11 @@ def _write_documents(
     placed += draft.files
     if spec.md5:
         placed.append(place_document(publication, MD5, checksums(placed, MD5)))
-    placed.append(place_document(publication, CHECKSUMS, checksums(placed, CHECKSUMS)))
+    sums = checksums(placed, CHECKSUMS)
+    placed.append(place_document(publication, CHECKSUMS, sums))
+    if spec.signer is not None:
+        for name, signature in sign(spec.signer, CHECKSUMS, sums).items():
+            placed.append(place_document(publication, name, signature))
     return tuple(sorted(placed, key=lambda file: file.name))
 
 

@@ -167,6 +167,21 @@ def test_without_the_library_there_is_no_bill_of_materials(
     assert "sbom.cdx.json" not in desk.contents()
 
 
+def test_checksums_are_signed(desk: Desk) -> None:
+    build = SampleBuild().write(desk.path / "out")
+    desk.release(build, "--sign-command", "cp {} {}.sig")
+    files = desk.contents()
+    assert files["SHA256SUMS.sig"] == files["SHA256SUMS"]
+    before = dict(files)
+    _, err = desk.run(build, "-o", desk.out, "--md5", "--sign-command", "false", status=1)
+    assert err == "rdcompose: error: false, which was to sign, ended with 1\n"
+    assert desk.contents() == before
+    desk.release(build)
+    assert "SHA256SUMS.sig" not in desk.contents()
+    _, err = desk.run(build, "--sign-command", "", status=2)
+    assert err == "rdcompose: error: the command to sign with is empty\n"
+
+
 def test_the_time_can_be_given(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "0")
     assert desk.release(SampleBuild().write(desk.path / "out"))["timestamp"] == 0
