@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import graphlib
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 TOP: Final = Path(__file__).parents[1]
 PACKAGE: Final = TOP / "rdcompose"
@@ -153,18 +154,87 @@ def test_package_files_hold_nothing_that_runs(source: Path) -> None:
     assert ast.get_docstring(ast.parse(source.read_text(encoding="utf-8")))
 
 
-def test_start_loads_no_heavy_library() -> None:
-    # Each costs more time than the whole start may take.
+# Each costs more time than the whole start may take.
+HEAVY: Final = frozenset(
+    {"libarchive", "elftools", "zstandard", "lz4", "requests", "rich", "asyncio", "http"}
+    | {"pysequoia", "platformdirs", "urllib3", "concurrent", "ctypes", "difflib"}
+)
+# For what is only typed wrong: no kernel is read, no archive asked, nothing written.
+UNREAD: Final = frozenset(
+    {f"rdcompose.{name}" for name in ("boards", "inspect", "qemu", "outputs")}
+    | {"rdcompose.compose.plan", "rdcompose.kernel.package", "rdcompose.formats.tarstream"}
+    | {"rdcompose.archive.search", "rdcompose.archive.cache"}
+)
+COMMANDS: Final = (
+    *("build", "boot", "verify", "pi", "kernels", "supports", "cache", "cache list"),
+    *("mkinitramfs", "modules2qcow2", "update-busybox", "update-e2fsck"),
+)
+
+
+def loaded(*words: str) -> tuple[set[str], str]:
+    """Run a command in a process of its own; returns the modules it loads, and what it says."""
     script = (
         "import sys, rdcompose.cli.main as cli\n"
-        "try: cli.main(['--help'])\n"
+        "try: cli.main(sys.argv[1:])\n"
         "except SystemExit: pass\n"
-        "print(*sorted({name.split('.')[0] for name in sys.modules}), file=sys.stderr)\n"
+        "sys.stdout.flush()\n"
+        "print('', *sys.modules, sep='\\n', file=sys.stderr)\n"
     )
+    command = [sys.executable, "-P", "-c", script, *words]
+    environment = os.environ | {"PYTHONPATH": str(TOP)}
     done = subprocess.run(
-        [sys.executable, "-c", script], cwd=TOP, capture_output=True, text=True, check=True
+        command, env=environment, cwd=TOP, capture_output=True, text=True, check=True
     )
-    heavy = {"libarchive", "elftools", "zstandard", "lz4", "requests", "rich", "asyncio", "http"}
-    heavy |= {"pysequoia", "platformdirs", "urllib3"}
-    assert heavy & set(done.stderr.split()) == set()
-    assert "usage" in done.stdout
+    modules = set(done.stderr.splitlines())
+    return modules | {name.split(".")[0] for name in modules}, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("command", ["", *COMMANDS])
+def test_help_loads_no_heavy_library(command: str) -> None:
+    modules, said = loaded(*command.split(), "--help")
+    assert "usage" in said
+    assert (HEAVY | UNREAD | {"dataclasses", "json"}) & modules == set()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--version",), "rdcompose"),
+        (("build", "--nope"), "unrecognized arguments: --nope"),
+        (("build", "gone.deb"), "cannot read the kernel package gone.deb"),
+        (("pi", "gone.deb", "-o", "gone"), "cannot read the kernel package gone.deb"),
+    ],
+    ids=["version", "option", "package", "pi"],
+)
+def test_wrong_words_are_told_before_much_is_loaded(words: Sequence[str], message: str) -> None:
+    modules, said = loaded(*words)
+    assert message in said
+    assert (HEAVY | UNREAD | {"dataclasses", "json"}) & modules == set()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("build",), "no KERNEL is given"),
+        (("build", "nope"), "the name 'nope' does not tell its architecture"),
+        (("build", "gone/", "--profile", "nope"), "cannot read the kernel package"),
+        (("build", "cloud-amd64", "--profile", "nope"), "there is no profile 'nope'"),
+        (("build", "cloud-amd64", "--compress", "nope"), "no compressor is called 'nope'"),
+        (("build", "cloud-amd64", "--arch", "nope"), "'nope' is no architecture"),
+    ],
+    ids=["kernel", "name", "directory", "profile", "compressor", "architecture"],
+)
+def test_wrong_choices_are_told_before_kernels_are_read(words: Sequence[str], message: str) -> None:
+    modules, said = loaded(*words)
+    assert message in said
+    # Suggestions are what difflib is for.
+    assert (HEAVY | UNREAD) - {"difflib"} & modules == set()
+
+
+def test_a_build_of_local_files_loads_no_archive() -> None:
+    modules, said = loaded("build", "./README.md", "--busybox", "none", "--e2fsck", "none")
+    assert "README.md: " in said
+    unused = {"rdcompose.archive.repository", "rdcompose.archive.fetch", "rdcompose.archive.trust"}
+    unused |= {"rdcompose.boards", "rdcompose.inspect", "rdcompose.qemu"}
+    unused |= {"rdcompose.formats.pe", "rdcompose.formats.uki", "rdcompose.kernel.rootfs"}
+    assert unused & modules == set()

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from rdcompose.cli.acquired import Acquired, gather
 from rdcompose.cli.sources import given_sources, with_origin
 from rdcompose.cli.terminal import warn
-from rdcompose.compose.additions import Additions
+from rdcompose.compose.added import Additions
 from rdcompose.compose.filesource import MICROCODE, STUB
 from rdcompose.compose.kernelname import architecture_of_name
-from rdcompose.compose.programs import ProgramName
+from rdcompose.compose.programname import ProgramName
 from rdcompose.errors import UsageError
 from rdcompose.kernel.release import architecture_by_name
 

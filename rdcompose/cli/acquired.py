@@ -5,9 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from rdcompose.compose.additions import Additions, resolve_additions
-from rdcompose.compose.programs import ProgramName
-from rdcompose.compose.template import read_template
+from rdcompose.compose.added import Additions
+from rdcompose.compose.programname import ProgramName
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -65,5 +64,8 @@ def add_requested(asked: Asked, supplier: Supplier, architecture: Architecture) 
     """
     if not asked.requests:
         return Additions()
+    from rdcompose.compose.additions import resolve_additions
+    from rdcompose.compose.template import read_template
+
     template = None if asked.template is None else read_template(asked.template)
     return resolve_additions(asked.requests, supplier, architecture, template)

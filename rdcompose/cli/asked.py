@@ -7,9 +7,10 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from rdcompose.cli.given import is_path
 from rdcompose.compose.inputs import InputFile
 from rdcompose.compose.kernelname import architecture_of_name
-from rdcompose.compose.programs import PATHS, ProgramName
+from rdcompose.compose.programname import PATHS, ProgramName
 from rdcompose.errors import UsageError
 from rdcompose.kernel.release import architecture_by_name, check_release
 
@@ -113,7 +114,7 @@ def _release(option: str | None, lock: Lock | None) -> str | None:
 
 
 def _is_path(kernel: str) -> bool:
-    return "/" in kernel or kernel.endswith(".deb") or Path(kernel).is_file()
+    return is_path(kernel) or Path(kernel).is_file()
 
 
 def _is_root(kernel: str) -> bool:

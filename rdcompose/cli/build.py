@@ -8,12 +8,10 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rdcompose.cli.composition import DEFAULTS, compose
-from rdcompose.cli.prepared import kernel_store
+from rdcompose.cli.composition import DEFAULTS, Compositions, wish
 from rdcompose.cli.summary import summary
 from rdcompose.cli.terminal import progress, size_text, table
 from rdcompose.errors import UsageError
-from rdcompose.outputs import Result, write_outputs
 
 if TYPE_CHECKING:
     import argparse
@@ -22,6 +20,7 @@ if TYPE_CHECKING:
     from rdcompose.cli.project_builds import NamedBuild
     from rdcompose.compose.inputs import Input
     from rdcompose.compose.plan import Plan
+    from rdcompose.outputs import Result
 
 
 def build(arguments: argparse.Namespace) -> int:
@@ -65,8 +64,13 @@ def _build_one(arguments: argparse.Namespace) -> int:
 
         lock = read_lock(arguments.locked)
     shown = not (arguments.quiet or arguments.no_progress)
+    wanted = wish(arguments, lock, DEFAULTS)
+    # What is asked for wrongly is told before all this is loaded.
+    from rdcompose.cli.prepared import kernel_store
+    from rdcompose.outputs import write_outputs
+
     with kernel_store(arguments) as store:
-        composition = compose(arguments, lock, DEFAULTS, store=store, shown=shown)
+        composition = Compositions(store=store, shown=shown).compose(wanted)
         with progress("composing", shown=shown):
             plans = composition.plans()
             if lock is not None:

@@ -8,18 +8,15 @@ from typing import TYPE_CHECKING, Final
 from rdcompose.cli.acquire import acquire, architecture_asked_for, local_packages
 from rdcompose.cli.asked import ask
 from rdcompose.cli.environment import source_date_epoch
-from rdcompose.cli.kernel_input import Kernels, read_kernel
 from rdcompose.cli.sources import wanted_sources
 from rdcompose.cli.terminal import warn
 from rdcompose.cli.uki import uki_spec
 from rdcompose.compose.addlist import parse_request
-from rdcompose.compose.applets import read_applets
 from rdcompose.compose.features import load_features, missing_packages
 from rdcompose.compose.filesource import FIRMWARE, MICROCODE, MODULE, STUB, SYMVERS
 from rdcompose.compose.inputs import read_file
-from rdcompose.compose.plan import Plan, make_plan
 from rdcompose.compose.profile import load_profile
-from rdcompose.compose.programs import ProgramName, load_program
+from rdcompose.compose.programname import ProgramName
 from rdcompose.compose.spec import (
     Codec,
     ComposeSpec,
@@ -29,7 +26,6 @@ from rdcompose.compose.spec import (
     FirmwareMode,
     ImageForm,
 )
-from rdcompose.compose.template import read_template
 from rdcompose.errors import RdcomposeError, SpecError, UsageError
 from rdcompose.formats.compression import parse_compression
 from rdcompose.formats.squashfs import compressors
@@ -41,11 +37,13 @@ if TYPE_CHECKING:
 
     from rdcompose.cli.acquired import Acquired
     from rdcompose.cli.asked import Asked
+    from rdcompose.cli.kernel_input import Kernels
     from rdcompose.cli.prepared import KernelStore
     from rdcompose.cli.terminal import Say
     from rdcompose.compose.addlist import Request
     from rdcompose.compose.filesource import SourceRequest
     from rdcompose.compose.lock import Lock
+    from rdcompose.compose.plan import Plan
     from rdcompose.kernel.release import Architecture
 
 # Named as the manifest names them.
@@ -84,6 +82,8 @@ class Composition:
 
         :raises RdcomposeError: as :func:`rdcompose.compose.plan.make_plan` does.
         """
+        from rdcompose.compose.plan import make_plan
+
         pairs = zip(self.kernels.packages, self.specs, strict=True)
         return [make_plan(package, self.kernels.inputs, spec) for package, spec in pairs]
 
@@ -115,6 +115,8 @@ def wish(
     options = _options(arguments, lock, defaults)
     for option in ("compress", "disk-compress"):
         _codec(f"--{option}", options.get(option))
+    if options["disk"] == DiskMode.NONE and arguments.disk_compress is not None:
+        raise UsageError("--disk-compress has no meaning with --disk none")
     load_features(_features(arguments, options))
     requests = _requests(arguments, options)
     asked = ask(arguments, lock, requests, (*wanted_sources(arguments, options), *sources))
@@ -161,6 +163,8 @@ class Compositions:
             raise self._failure
         if self._kernels is not None:
             return self._kernels
+        from rdcompose.cli.kernel_input import read_kernel
+
         asked, lock = wanted.asked, wanted.lock
         architecture: Architecture | None
         if asked.is_local:
@@ -253,6 +257,10 @@ def _programs_of_features(wanted: Wish, found: Acquired) -> tuple[Request, ...]:
         return ()
     if ProgramName.BUSYBOX in asked.programs or found.busybox is None:
         return ()
+    from rdcompose.compose.applets import read_applets
+    from rdcompose.compose.programs import load_program
+    from rdcompose.compose.template import read_template
+
     data = read_file(found.busybox.path, ProgramName.BUSYBOX)
     busybox = load_program(ProgramName.BUSYBOX, data, str(found.busybox.path), architecture=None)
     present = {applet for applet, _ in read_applets(busybox.content)}
@@ -277,9 +285,6 @@ def _spec(
     acquired: Acquired,
     lock: Lock | None,
 ) -> ComposeSpec:
-    mode = DiskMode(options["disk"])
-    if mode is DiskMode.NONE and arguments.disk_compress is not None:
-        raise UsageError("--disk-compress has no meaning with --disk none")
     epoch = source_date_epoch()
     if epoch is None and lock is not None:
         epoch = lock.timestamp
@@ -296,7 +301,7 @@ def _spec(
         firmware_sources=acquired.of_role(FIRMWARE),
         features=_features(arguments, options),
         compress=_codec("--compress", options.get("compress")),
-        disk=mode,
+        disk=DiskMode(options["disk"]),
         disk_format=DiskFormat(options["disk-format"]),
         disk_compress=_codec("--disk-compress", options.get("disk-compress")),
         image=ImageForm(options["image"]),

@@ -16,7 +16,7 @@ from rdcompose.compose.contents import common_path
 from rdcompose.compose.dependencies import ArchiveSupplier, Dependencies
 from rdcompose.compose.filesource import resolve_source
 from rdcompose.compose.inputs import ArchiveOrigin, InputFile
-from rdcompose.compose.programs import PATHS, ProgramName
+from rdcompose.compose.programname import PATHS, ProgramName
 from rdcompose.compose.resolve import resolve_kernel, resolve_program
 from rdcompose.errors import SpecError
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from rdcompose.cli.archive import Session
     from rdcompose.cli.asked import Asked
     from rdcompose.cli.terminal import Say
-    from rdcompose.compose.additions import Additions
+    from rdcompose.compose.added import Additions
     from rdcompose.compose.inputs import Input
     from rdcompose.compose.lock import Lock
     from rdcompose.kernel.release import Architecture

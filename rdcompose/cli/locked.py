@@ -13,7 +13,7 @@ from rdcompose.compose.contents import ADDED
 from rdcompose.compose.dependencies import FixedSupplier
 from rdcompose.compose.filesource import locked_source
 from rdcompose.compose.inputs import LOCAL_DIRECTORY, InputFile, digest, read_file
-from rdcompose.compose.programs import ProgramName
+from rdcompose.compose.programname import ProgramName
 from rdcompose.errors import SpecError, UsageError
 from rdcompose.kernel.release import architecture_by_name
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from rdcompose.cli.asked import Asked
     from rdcompose.cli.terminal import Say
-    from rdcompose.compose.additions import Additions
+    from rdcompose.compose.added import Additions
     from rdcompose.compose.inputs import Input
     from rdcompose.compose.lock import Lock
 

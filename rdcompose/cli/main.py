@@ -37,6 +37,8 @@ _COMMANDS: Final = {
     "upload": ("upload", "upload_directory"),
     "verify": ("verify", "verify_files"),
 }
+# Those that take kernels, and programs and a template to go beside them.
+_COMPOSING: Final = frozenset({"build", "pi"})
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -70,6 +72,10 @@ def _interrupted(number: int) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    if arguments.command in _COMPOSING:
+        from rdcompose.cli.given import check_files
+
+        check_files(arguments)
     module, function = _COMMANDS[arguments.command]
     loaded = importlib.import_module(f"rdcompose.cli.{module}")
     run: Callable[[argparse.Namespace], int] = getattr(loaded, function)

@@ -8,7 +8,8 @@ from rdcompose.cli.archive import archive_session
 from rdcompose.cli.fetching import fetch
 from rdcompose.cli.kernels import host_architecture
 from rdcompose.compose.inputs import read_file
-from rdcompose.compose.programs import PATHS, ProgramName, load_program, program_architecture
+from rdcompose.compose.programname import PATHS, ProgramName
+from rdcompose.compose.programs import load_program, program_architecture
 from rdcompose.compose.resolve import resolve_program
 from rdcompose.errors import SpecError
 from rdcompose.kernel.release import architecture_by_name

@@ -14,10 +14,10 @@ asks for the other one.
 from __future__ import annotations
 
 import collections
-import dataclasses
 import re
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
+from rdcompose.compose.added import Added, Additions, Script
 from rdcompose.compose.contents import TRIPLETS, Contents, common_path, path_matcher
 from rdcompose.errors import FormatError, SpecError
 from rdcompose.formats.executable import Executable, is_elf, read_executable
@@ -52,41 +52,6 @@ class Supplier(Protocol):
     def more(self, users: Sequence[Contents]) -> Sequence[Contents]:
         """Return packages not given yet that those depend on; the next nearest ones, or none."""
         ...
-
-
-class Added(NamedTuple):
-    """A file or symlink for the initramfs, what package it is of, and why it is added.
-
-    ``leads_to`` is the path of what a symlink must lead to, whatever links there are on the way.
-    """
-
-    entry: File | Symlink
-    package: str
-    why: str
-    leads_to: str = ""
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Additions:
-    """All that is added, by path; ``inputs`` are the packages that it is of.
-
-    Whether there is something to run the ``scripts`` is known when all of the initramfs is.
-    ``asked`` has the requests of the command line.
-    """
-
-    files: tuple[Added, ...] = ()
-    inputs: tuple[Input, ...] = ()
-    scripts: tuple[Script, ...] = ()
-    asked: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
-
-
-class Script(NamedTuple):
-    """A script, and the program that its first line names."""
-
-    path: str
-    interpreter: str
-    request: Request
 
 
 class _Place(NamedTuple):

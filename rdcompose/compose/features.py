@@ -19,7 +19,6 @@ The shell part is ``etc/rdcompose/features/NAME.sh``; docs/boot.md has what init
 from __future__ import annotations
 
 import dataclasses
-import difflib
 from typing import TYPE_CHECKING, Final
 
 from rdcompose.compose.inputs import Input, digest
@@ -91,6 +90,8 @@ def _load(name: str, place: Path, found: dict[str, Feature], above: tuple[str, .
         raise SpecError(f"the features require each other: {circle}")
     names = feature_names(place)
     if name not in names:
+        import difflib
+
         near = difflib.get_close_matches(name, names, 1)
         raise SpecError(
             f"there is no feature {name!r}",

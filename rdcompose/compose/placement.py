@@ -13,7 +13,7 @@ from rdcompose.tree import Symlink
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from rdcompose.compose.additions import Added, Additions
+    from rdcompose.compose.added import Added, Additions
     from rdcompose.tree import Tree
 
 

@@ -27,7 +27,7 @@ from rdcompose.kernel.taints import taints_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from rdcompose.compose.additions import Added
+    from rdcompose.compose.added import Added
     from rdcompose.compose.features import Feature
     from rdcompose.compose.firmware import Piece
     from rdcompose.compose.images import BootImage

@@ -13,7 +13,6 @@ profile that is included twice counts where it came first.
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -206,6 +205,8 @@ def _start(line: Line | None) -> str:
 def _advice(wanted: str, folder: Path, places: Sequence[Path]) -> str:
     if folder.is_file():
         return f"A profile is a folder with {RAMFS} in it, not a file."
+    import difflib
+
     names = profile_names(places)
     if near := difflib.get_close_matches(wanted, names, 1):
         return f"Did you mean {near[0]!r}?"

@@ -14,6 +14,7 @@ import io
 from typing import TYPE_CHECKING, Final, assert_never
 
 from rdcompose.compose.applets import read_applets
+from rdcompose.compose.programname import BUSYBOX_PATH, E2FSCK_PATH, ProgramName
 from rdcompose.errors import FormatError, SpecError, UnsupportedError
 from rdcompose.formats.apk import VERSION_3_MAGICS, Apk
 from rdcompose.formats.deb import Deb
@@ -30,13 +31,6 @@ if TYPE_CHECKING:
     from rdcompose.kernel.release import Architecture
 
 
-class ProgramName(enum.StrEnum):
-    """The programs that an initramfs can be given."""
-
-    BUSYBOX = "busybox"
-    E2FSCK = "e2fsck"
-
-
 class SourceKind(enum.StrEnum):
     """What a program was taken from."""
 
@@ -44,11 +38,6 @@ class SourceKind(enum.StrEnum):
     DEB = "deb"
     APK = "apk"
 
-
-BUSYBOX_PATH: Final = "bin/busybox"
-E2FSCK_PATH: Final = "sbin/e2fsck"
-# Where they stand in an initramfs.
-PATHS: Final = {ProgramName.BUSYBOX: BUSYBOX_PATH, ProgramName.E2FSCK: E2FSCK_PATH}
 
 # Where packages have them, the static ones first.
 _PATHS: Final = {

@@ -6,7 +6,7 @@ import dataclasses
 import enum
 from typing import TYPE_CHECKING, NamedTuple
 
-from rdcompose.compose.additions import Additions
+from rdcompose.compose.added import Additions
 
 if TYPE_CHECKING:
     from pathlib import Path

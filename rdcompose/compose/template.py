@@ -28,7 +28,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from rdcompose.errors import SpecError
-from rdcompose.formats.cpio import write_newc
 from rdcompose.tree import (
     Bytes,
     Directory,
@@ -114,6 +113,8 @@ def overlay(base: Tree, other: Tree) -> Tree:
 
 def tree_bytes(tree: Tree) -> bytes:
     """Return what a digest of a tree is made of."""
+    from rdcompose.formats.cpio import write_newc
+
     segment = io.BytesIO()
     write_newc(segment, tree, mtime=0)
     return segment.getvalue()

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from rdcompose.compose.inputs import LOCAL_DIRECTORY, Input, read_file
 from rdcompose.compose.layout import add_skeleton
 from rdcompose.compose.placement import place_additions, without_lost_scripts
-from rdcompose.compose.programs import ProgramName, load_program, program_entries
+from rdcompose.compose.programname import ProgramName
+from rdcompose.compose.programs import load_program, program_entries
 from rdcompose.compose.template import builtin_template, overlay, read_template, tree_bytes
 from rdcompose.errors import FormatError, SpecError
 from rdcompose.formats.executable import is_elf, read_executable
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Container, Iterable
     from pathlib import Path
 
-    from rdcompose.compose.additions import Added, Additions
+    from rdcompose.compose.added import Added, Additions
     from rdcompose.compose.inputs import InputFile
     from rdcompose.compose.programs import Program
     from rdcompose.compose.spec import ComposeSpec

@@ -23,7 +23,7 @@ from cyclonedx.model.tool import ToolRepository
 from cyclonedx.output.json import JsonV1Dot6
 
 from rdcompose import __version__
-from rdcompose.compose.programs import BUSYBOX_PATH, E2FSCK_PATH
+from rdcompose.compose.programname import BUSYBOX_PATH, E2FSCK_PATH
 from rdcompose.release.sbom_parts import of_driver, of_file, of_firmware, of_input, of_program
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ import hashlib
 
 import pytest
 
+from rdcompose.compose.programname import ProgramName
 from rdcompose.compose.programs import (
     Origin,
-    ProgramName,
     SourceKind,
     applet_links,
     e2fsck_links,

@@ -25,7 +25,7 @@ from tests.support.tools import run, tool
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from rdcompose.compose.additions import Additions
+    from rdcompose.compose.added import Additions
 
 pytestmark = pytest.mark.reference
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Final
 
-from rdcompose.compose.additions import Added, Additions, resolve_additions
+from rdcompose.compose.additions import resolve_additions
 from rdcompose.compose.addlist import parse_request
 from rdcompose.compose.contents import ADDED, Contents
 from rdcompose.compose.inputs import Input, digest
@@ -17,6 +17,7 @@ from tests.support.programs import make_library, make_program
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from rdcompose.compose.added import Added, Additions
     from rdcompose.compose.addlist import Request
     from rdcompose.tree import Tree
 
