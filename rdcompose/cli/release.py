@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from rdcompose.cli.environment import source_date_epoch
 from rdcompose.cli.terminal import progress, size_text, table
+from rdcompose.release.gns3 import check_url
 from rdcompose.release.provenance import UNNAMED, check_builder
 from rdcompose.release.records import read_record
 from rdcompose.release.signer import parse_command
@@ -30,6 +31,9 @@ def release(arguments: argparse.Namespace) -> int:
         md5=arguments.md5,
         sbom=arguments.sbom,
         signer=None if arguments.sign_command is None else parse_command(arguments.sign_command),
+        gns3a=arguments.gns3a,
+        gns3a_images=arguments.gns3a_images,
+        url=None if arguments.download_url is None else check_url(arguments.download_url),
         builder=UNNAMED if arguments.builder_id is None else check_builder(arguments.builder_id),
     )
     # A signer may ask for a password: a bar would draw over that.

@@ -52,6 +52,22 @@ def add_release(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         help="who or what built the files, for the statements on where they come from",
     )
     parser.add_argument(
+        "--gns3a",
+        metavar="TEMPLATE",
+        type=Path,
+        help="an appliance of GNS3, which gets a version of this release and its images",
+    )
+    parser.add_argument(
+        "--gns3a-images",
+        action="store_true",
+        help="write gns3a-images.json, the entries of images and versions for appliances",
+    )
+    parser.add_argument(
+        "--download-url",
+        metavar="URL",
+        help="where the files will be found, for the entries of GNS3",
+    )
+    parser.add_argument(
         "--sign-command",
         metavar="COMMAND",
         help="program and arguments that sign SHA256SUMS and write the signature beside it; {} is "

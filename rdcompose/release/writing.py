@@ -13,6 +13,7 @@ from rdcompose.outputs import CHECKSUMS
 from rdcompose.publish import Publication
 from rdcompose.release.builds import find_builds, named
 from rdcompose.release.draft import Draft
+from rdcompose.release.gns3 import IMAGES, appliance, images_alone
 from rdcompose.release.inventory import on_disk, take_inventory
 from rdcompose.release.notes import NOTES, notes
 from rdcompose.release.place import (
@@ -46,7 +47,8 @@ class ReleaseSpec:
 
     Without an ``output`` it is made where its one build lies. ``timestamp`` is that of its
     documents, in seconds since 1970; by default that of the newest build. ``signer`` are the words
-    of a command that signs the checksums.
+    of a command that signs the checksums, ``gns3a`` is the template of an appliance, and ``url``
+    where the files will be found.
     """
 
     directories: tuple[Path, ...]
@@ -58,6 +60,9 @@ class ReleaseSpec:
     sbom: bool = True
     builder: str = UNNAMED
     signer: tuple[str, ...] | None = None
+    gns3a: Path | None = None
+    gns3a_images: bool = False
+    url: str | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,6 +148,10 @@ def _documents(
     documents = {NOTES: notes(draft, records, spec.previous)}
     for build in draft.builds:
         documents[provenance_name(build)] = to_json(provenance(build, builder=spec.builder))
+    if spec.gns3a is not None:
+        documents[spec.gns3a.name] = appliance(spec.gns3a, draft, spec.url)
+    if spec.gns3a_images:
+        documents[IMAGES] = images_alone(draft, spec.url)
     if spec.sbom:
         documents[SBOM] = _sbom(draft, inventories)
     return documents

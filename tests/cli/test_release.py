@@ -182,6 +182,22 @@ def test_checksums_are_signed(desk: Desk) -> None:
     assert err == "rdcompose: error: the command to sign with is empty\n"
 
 
+def test_appliances_of_gns3(desk: Desk) -> None:
+    build = SampleBuild().write(desk.path / "out")
+    template = desk.path / "mine.gns3a"
+    data = {"name": "Mine", "registry_version": 4, "qemu": {"arch": "x86_64"}}
+    template.write_text(json.dumps(data), encoding="utf-8")
+    url = "https://example.org/v1"
+    desk.release(build, "--gns3a", template, "--gns3a-images", "--download-url", url)
+    files = desk.contents()
+    appliance = json.loads(files["mine.gns3a"])
+    image = appliance["images"][0]
+    assert image["md5sum"] == hashlib.md5(files[image["filename"]]).hexdigest()
+    assert image["direct_download_url"] == f"{url}/vmlinuz-{RELEASE}"
+    alone = json.loads(files["gns3a-images.json"])
+    assert alone == {key: appliance[key] for key in ("images", "versions")}
+
+
 def test_the_time_can_be_given(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "0")
     assert desk.release(SampleBuild().write(desk.path / "out"))["timestamp"] == 0
