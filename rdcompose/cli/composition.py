@@ -25,6 +25,7 @@ from rdcompose.compose.spec import (
     EmitForm,
     FirmwareMode,
     ImageForm,
+    Preset,
 )
 from rdcompose.errors import RdcomposeError, SpecError, UsageError
 from rdcompose.formats.compression import parse_compression
@@ -56,6 +57,8 @@ _OPTIONS: Final = (
     "disk-compress",
     "firmware",
 )
+# What a preset chooses anew, where a lock or a default has it.
+_OF_PRESETS: Final = frozenset({"compress", "disk-compress"})
 
 # Of ``rdcompose build``.
 DEFAULTS: Final = {
@@ -275,8 +278,18 @@ def _options(
 ) -> dict[str, str]:
     """Return what was asked for, else what the lock was made with, else the defaults."""
     options = {**defaults} | (lock.options if lock is not None else {})
+    if _preset(arguments) is not Preset.BALANCED:
+        options = {name: value for name, value in options.items() if name not in _OF_PRESETS}
     asked = ((name, getattr(arguments, name.replace("-", "_"))) for name in _OPTIONS)
     return options | {name: value for name, value in asked if value is not None}
+
+
+def _preset(arguments: argparse.Namespace) -> Preset:
+    if arguments.fast and arguments.small:
+        raise UsageError("--fast and --small contradict each other", hint="give one of them")
+    if arguments.fast:
+        return Preset.FAST
+    return Preset.SMALL if arguments.small else Preset.BALANCED
 
 
 def _spec(
@@ -300,6 +313,7 @@ def _spec(
         firmware=FirmwareMode(options["firmware"]) if "firmware" in options else None,
         firmware_sources=acquired.of_role(FIRMWARE),
         features=_features(arguments, options),
+        preset=_preset(arguments),
         compress=_codec("--compress", options.get("compress")),
         disk=DiskMode(options["disk"]),
         disk_format=DiskFormat(options["disk-format"]),

@@ -137,6 +137,16 @@ def _add_format(
     """Add the options that all commands have; ``disk`` is the default of ``--disk``."""
     group = parser.add_argument_group("how it is stored")
     group.add_argument(
+        "--fast",
+        action="store_true",
+        help="compress for a short build: the compressions below that are not given",
+    )
+    group.add_argument(
+        "--small",
+        action="store_true",
+        help="compress for small files, which takes many times as long, likewise",
+    )
+    group.add_argument(
         "--compress",
         metavar="NAME[:LEVEL]",
         help=f"compression of the initramfs: {_COMPRESSORS} (default: the best that this "

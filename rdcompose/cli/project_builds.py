@@ -33,6 +33,8 @@ _INSTEAD: Final[Mapping[str, tuple[str, ...]]] = {
     "snapshot": ("mirror", "no_snapshot"),
     "mirror": ("snapshot",),
     "no_snapshot": ("snapshot",),
+    "fast": ("small", "compress", "disk_compress"),
+    "small": ("fast", "compress", "disk_compress"),
 }
 # Options of [defaults] that mean nothing to a build without something else.
 _WITHOUT_MEANING: Final[Sequence[tuple[Callable[[Mapping[str, Any]], bool], tuple[str, ...]]]] = (
@@ -116,7 +118,7 @@ def _over(
     A build whose own options do not go together stays so: that is an error, told later. But
     ``defaults`` mean nothing by themselves.
     """
-    dropped = {option for key in nearer for option in _INSTEAD.get(key, ())}
+    dropped = {o for key, value in nearer.items() if value for o in _INSTEAD.get(key, ())}
     found = {key: value for key, value in further.items() if key not in dropped} | {**nearer}
     for lacks, options in _WITHOUT_MEANING:
         if lacks(found) and (defaults or not lacks(further)):

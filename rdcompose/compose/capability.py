@@ -9,17 +9,28 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from rdcompose.compose.spec import Codec, DiskMode
+from rdcompose.compose.spec import Codec, DiskMode, Preset
 from rdcompose.errors import CapabilityError
 from rdcompose.formats.compression import BY_NAME
 from rdcompose.formats.squashfs.compressors import find
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from rdcompose.kernel.config import KernelConfig
 
-# Best first; the figures behind the order are in docs/compression.md.
-_INITRAMFS: Final = ("zstd", "xz", "gzip", "none")
-_DISK: Final = ("zstd", "xz", "gzip")
+# Best first, with their levels, of which ``None`` is the compressor's default. The figures
+# behind the orders are in docs/compression.md.
+_INITRAMFS: Final = {
+    Preset.BALANCED: (Codec("zstd"), Codec("xz"), Codec("gzip"), Codec("none")),
+    Preset.FAST: (Codec("zstd", 3), Codec("gzip", 1), Codec("none"), Codec("xz", 0)),
+    Preset.SMALL: (Codec("zstd", 19), Codec("xz", 6), Codec("gzip", 9), Codec("none")),
+}
+_DISK: Final = {
+    Preset.BALANCED: (Codec("zstd"), Codec("xz"), Codec("gzip")),
+    Preset.FAST: (Codec("zstd", 1), Codec("gzip", 1), Codec("xz", 0)),
+    Preset.SMALL: (Codec("zstd", 19), Codec("xz", 6), Codec("gzip", 9)),
+}
 
 
 def check_init(config: KernelConfig, *, modules: bool) -> None:
@@ -37,25 +48,28 @@ def check_init(config: KernelConfig, *, modules: bool) -> None:
         )
 
 
-def initramfs_compression(config: KernelConfig, asked: Codec | None) -> Codec:
-    """Return the compression of the initramfs: as asked, or the best one possible.
+def initramfs_compression(config: KernelConfig, asked: Codec | None, preset: Preset) -> Codec:
+    """Return the compression of the initramfs: as asked, or the best one by the preset.
 
     :raises CapabilityError: the kernel cannot unpack it, or no initramfs at all.
     """
-    possible = [name for name in _INITRAMFS if not config.missing_for_initramfs(name)]
-    name = asked.name if asked is not None else next(iter(possible), "none")
+    possible = [c for c in _INITRAMFS[preset] if not config.missing_for_initramfs(c.name)]
+    codec = asked or next(iter(possible), Codec("none"))
+    name = codec.name
     missing = config.missing_for_initramfs(name)
     if missing:
         raise CapabilityError(
             f"this kernel cannot unpack an initramfs compressed with {name}: "
             f"it lacks {', '.join(missing)}",
-            hint=f"it can unpack: {', '.join(possible)}" if possible else None,
+            hint=f"it can unpack: {_names(possible)}" if possible else None,
         )
-    return _with_level(name, asked, BY_NAME[name].default_level)
+    return _with_level(codec, BY_NAME[name].default_level)
 
 
-def disk_compression(config: KernelConfig, mode: DiskMode, asked: Codec | None) -> Codec:
-    """Return the compression of the modules disk: as asked, or the best one possible.
+def disk_compression(
+    config: KernelConfig, mode: DiskMode, asked: Codec | None, preset: Preset
+) -> Codec:
+    """Return the compression of the modules disk: as asked, or the best one by the preset.
 
     :raises CapabilityError: the kernel cannot mount such a disk, or cannot lay the
         modules of the initramfs over it.
@@ -66,19 +80,23 @@ def disk_compression(config: KernelConfig, mode: DiskMode, asked: Codec | None) 
             f"it lacks {', '.join(missing)}",
             hint="use --disk all, which puts every module on the disk",
         )
-    possible = [name for name in _DISK if not config.missing_for_squashfs(name)]
-    name = asked.name if asked is not None else next(iter(possible), "gzip")
+    possible = [c for c in _DISK[preset] if not config.missing_for_squashfs(c.name)]
+    codec = asked or next(iter(possible), Codec("gzip"))
+    name = codec.name
     missing = config.missing_for_squashfs(name)
     if missing:
-        other = f"it can read: {', '.join(possible)}; or " if possible else ""
+        other = f"it can read: {_names(possible)}; or " if possible else ""
         raise CapabilityError(
             f"this kernel cannot read a modules disk compressed with {name}: "
             f"it lacks {', '.join(missing)}",
             hint=f"{other}use --disk none",
         )
-    return _with_level(name, asked, find(name).default_level)
+    return _with_level(codec, find(name).default_level)
 
 
-def _with_level(name: str, asked: Codec | None, default: int | None) -> Codec:
-    level = asked.level if asked is not None else None
-    return Codec(name, default if level is None else level)
+def _names(codecs: Iterable[Codec]) -> str:
+    return ", ".join(codec.name for codec in codecs)
+
+
+def _with_level(codec: Codec, default: int | None) -> Codec:
+    return codec if codec.level is not None else Codec(codec.name, default)

@@ -133,11 +133,11 @@ def make_plan(package: KernelPackage, kernel: Iterable[Input], spec: ComposeSpec
     image = boot_image(package, spec.image)
     uki = _uki(package, spec)
     mode = spec.disk if tree.modules else DiskMode.NONE
-    compression = initramfs_compression(package.config, spec.compress)
+    compression = initramfs_compression(package.config, spec.compress, spec.preset)
     # Before the selection, which can only say that a module is missing, not why.
     disk_codec = None
     if mode is not DiskMode.NONE:
-        disk_codec = disk_compression(package.config, mode, spec.disk_compress)
+        disk_codec = disk_compression(package.config, mode, spec.disk_compress, spec.preset)
     depmod = depmod_of(tree)
     profile = load_profile(spec.profile)
     features = load_features((*profile.features, *spec.features))

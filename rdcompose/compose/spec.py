@@ -26,6 +26,14 @@ class Codec(NamedTuple):
         return self.name if self.level is None else f"{self.name}:{self.level}"
 
 
+class Preset(enum.StrEnum):
+    """What a compression that is not asked for is chosen for."""
+
+    BALANCED = "balanced"
+    FAST = "fast"
+    SMALL = "small"
+
+
 class DiskMode(enum.StrEnum):
     """Which modules the modules disk holds."""
 
@@ -75,8 +83,8 @@ class ComposeSpec:
     all that it needs; ``microcode`` is for the early segment; ``firmware`` is ``None`` for
     automatic where there is a source; ``modules`` are the user's own, and ``symvers`` at most one
     file to check them by; ``emit`` are more forms of the initramfs; a compression is ``None``
-    for the best that the kernel takes. ``epoch`` is the time of everything written, in seconds
-    since 1970, or ``None`` for the newest time in the kernel package.
+    for the best by the ``preset`` that the kernel takes. ``epoch`` is the time of everything
+    written, in seconds since 1970, or ``None`` for the newest time in the kernel package.
     """
 
     profile: str
@@ -91,6 +99,7 @@ class ComposeSpec:
     firmware: FirmwareMode | None = None
     firmware_sources: tuple[Source, ...] = ()
     compress: Codec | None = None
+    preset: Preset = Preset.BALANCED
     disk: DiskMode = DiskMode.REMAINING
     disk_format: DiskFormat = DiskFormat.QCOW2
     disk_compress: Codec | None = None

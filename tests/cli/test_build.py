@@ -495,9 +495,41 @@ def test_the_best_compressor_that_the_kernel_has(shop: Workshop) -> None:
     assert (options["compress"], options["disk-compress"]) == ("xz:6", "xz:6")
 
 
+def compressions(shop: Workshop) -> tuple[object, object]:
+    options = shop.manifest()["options"]
+    assert isinstance(options, dict)
+    assert not {"fast", "small", "preset"} & options.keys()
+    return options["compress"], options["disk-compress"]
+
+
+@pytest.mark.parametrize(
+    ("options", "found"),
+    [
+        ([], ("zstd:9", "zstd:6")),
+        (["--fast"], ("zstd:3", "zstd:1")),
+        (["--small"], ("zstd:19", "zstd:19")),
+        (["--fast", "--compress", "gzip:2"], ("gzip:2", "zstd:1")),
+        (["--small", "--compress", "zstd", "--disk-compress", "xz:0"], ("zstd:9", "xz:0")),
+    ],
+)
+def test_presets(shop: Workshop, options: list[str], found: tuple[str, str]) -> None:
+    shop.build(*options)
+    assert compressions(shop) == found
+    plain = (shop.initramfs(), shop.disk())
+    # What was chosen is in the manifest, and holds until something else is asked for.
+    manifest = shop.write("locked.json", shop.listing()[f"manifest-{RELEASE}.json"])
+    locked = ["--locked", str(manifest)]
+    shop.build(*locked)
+    assert compressions(shop) == found
+    shop.build(*locked, "--fast")
+    assert compressions(shop) == ("zstd:3", "zstd:1")
+    assert (shop.initramfs(), shop.disk()) == plain
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        (["--fast", "--small"], "--fast and --small contradict each other"),
         (["--compress", "rar"], "--compress: "),
         (["--compress", "zstd:99"], "--compress: "),
         (["--disk-compress", "none"], "--disk-compress: "),

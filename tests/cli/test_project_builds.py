@@ -81,6 +81,10 @@ def test_keys_are_options(tmp_path: Path, text: str, option: str, value: object)
         (f'{A}snapshot = "s"', ("--mirror", "m"), {"mirror": ["m"], "snapshot": None}),
         (f'{A}snapshot = "s"', ("--no-snapshot",), {"no_snapshot": True, "snapshot": None}),
         (f"{A}no-snapshot = true", ("--snapshot", "s"), {"no_snapshot": False, "snapshot": "s"}),
+        (f"[defaults]\nsmall = true\n{A}fast = true", (), {"small": False, "fast": True}),
+        (f"[defaults]\nsmall = true\n{A}fast = false", (), {"small": True, "fast": False}),
+        (f'{A}compress = "xz"', ("--fast",), {"compress": None, "fast": True}),
+        (f"{A}small = true", ("--compress", "xz"), {"compress": "xz", "small": True}),
         # Of the defaults that mean nothing to a build, it is spared.
         (f'[defaults]\ndisk-compress = "xz"\n{A}disk = "none"', (), {"disk_compress": None}),
         (f'{A}disk-compress = "xz"', ("--disk", "none"), {"disk_compress": None}),
