@@ -78,7 +78,7 @@ class NewFile:
         self._end = weakref.finalize(self, _abandon, path, descriptor)
         self.size = 0
 
-    def write(self, *pieces: bytes) -> None:
+    def write(self, *pieces: bytes | memoryview) -> None:
         """Append pieces.
 
         :raises OSError: the disk is full, or so full that a build may need what is left.

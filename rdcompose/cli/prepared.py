@@ -202,8 +202,8 @@ def _code() -> str:
     return _key(*seen)
 
 
-def _batches(pieces: Iterable[bytes]) -> Iterator[list[bytes]]:
-    batch: list[bytes] = []
+def _batches(pieces: Iterable[bytes | memoryview]) -> Iterator[list[bytes | memoryview]]:
+    batch: list[bytes | memoryview] = []
     size = 0
     for piece in pieces:
         batch.append(piece)

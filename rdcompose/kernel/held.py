@@ -1,14 +1,15 @@
-"""File contents held in memory, lightly compressed.
+"""File contents held in memory: as they are while there is room, lightly compressed beyond.
 
 Which disk a module goes to is known only when all have been seen, and the modules of
-a generic kernel are 400 MB. Holding them at zstd's fastest level costs a few
-hundredths of a second per 100 MB and a third of the memory; nothing is unpacked to
-a disk.
+a generic kernel are 400 MB. Those of a small one are kept plain. Beyond that all are
+compressed at zstd's fastest level, which costs a quarter of a second per 100 MB and leaves
+a third of the memory; nothing is unpacked to a disk.
 """
 
 from __future__ import annotations
 
 import hashlib
+import mmap
 import threading
 from typing import TYPE_CHECKING, Final
 
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
 LEVEL: Final = 1
 DIGEST_SIZE: Final = 16
+# Contents lie in pieces of memory of their own: thousands of small ones among what comes and
+# goes while a kernel is read would leave the heap full of holes.
+SLAB: Final = 4 << 20
 
 # A zstandard context may not be used by two threads at once.
 _contexts = threading.local()
@@ -42,23 +46,22 @@ def _decompressor() -> zstandard.ZstdDecompressor:
     return found
 
 
-def content_digest(data: bytes) -> bytes:
+def content_digest(data: bytes | memoryview) -> bytes:
     """Return the digest that a held content has: the first 16 bytes of the SHA-256."""
     # Processors have instructions for SHA-256, which make it twice as fast as BLAKE2.
     return hashlib.sha256(data, usedforsecurity=False).digest()[:DIGEST_SIZE]
 
 
 class Held:
-    """A :class:`rdcompose.tree.Content` that keeps its bytes compressed, and knows their digest."""
+    """A :class:`rdcompose.tree.Content` in memory, which knows its digest."""
 
-    __slots__ = ("_digest", "_packed", "_size")
+    __slots__ = ("_digest", "_size", "_stored")
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes | memoryview) -> None:
         self._size = len(data)
-        self._digest = content_digest(data)
-        # A copy of its exact size: the compressor returns a shrunk buffer of the size of the
-        # content, and thousands of those would leave the heap full of holes.
-        self._packed = bytes(memoryview(_compressor().compress(data)))
+        self._digest: bytes | None = None
+        # In one, so that a thread that reads sees both or none.
+        self._stored: tuple[bytes | memoryview, bool] = (data, False)
 
     @property
     def size(self) -> int:
@@ -68,24 +71,103 @@ class Held:
     @property
     def digest(self) -> bytes:
         """The first 16 bytes of the SHA-256 of the content."""
-        return self._digest
+        found = self._digest
+        if found is None:
+            found = self._digest = content_digest(self._plain())
+        return found
 
-    def stored(self) -> tuple[bytes, bool]:
+    def stored(self) -> tuple[bytes | memoryview, bool]:
         """Return the bytes that are held, and whether they are compressed."""
-        return self._packed, True
+        return self._stored
+
+    def pack(self, slabs: Slabs) -> None:
+        """Hold the content compressed from now on."""
+        data, packed = self._stored
+        if not packed:
+            # While the content is at hand.
+            self._digest = content_digest(data)
+            self._stored = slabs.put(_compressor().compress(data)), True
 
     def chunks(self, size: int) -> Iterator[bytes]:
         """Yield the content in pieces of ``size`` bytes."""
-        data = _decompressor().decompress(self._packed)
+        data = self._plain()
         if len(data) <= size:
             if data:
-                yield data
+                yield bytes(data)
             return
         for start in range(0, len(data), size):
-            yield data[start : start + size]
+            yield bytes(data[start : start + size])
+
+    def _plain(self) -> bytes | memoryview:
+        data, packed = self._stored
+        return _decompressor().decompress(data) if packed else data
 
 
-def unpacked(packed: bytes, size: int) -> bytes | None:
+class Store:
+    """Makes contents held, for any number of threads; holds ``plain`` bytes of them plain.
+
+    Where they come to more, the plain ones are compressed as more come.
+    """
+
+    def __init__(self, *, plain: int) -> None:
+        self._lock = threading.Lock()
+        self._room = plain
+        self._plain: list[Held] = []
+        self._unpacked = Slabs()
+        self._packed = Slabs()
+
+    def hold(self, data: bytes) -> Held:
+        """Return a content that holds the bytes."""
+        if self._takes(len(data)):
+            held = Held(self._unpacked.put(data))
+            with self._lock:
+                self._plain.append(held)
+            return held
+        held = Held(data)
+        for each in (held, *self._next()):
+            each.pack(self._packed)
+        return held
+
+    def _takes(self, size: int) -> bool:
+        with self._lock:
+            self._room -= size
+            return self._room >= 0
+
+    def _next(self) -> list[Held]:
+        """Return a few to pack, so that no thread has to do all at once."""
+        with self._lock:
+            # The last first, so that pieces of memory get free one by one.
+            found = self._plain[-2:]
+            del self._plain[-2:]
+            return found
+
+
+class Slabs:
+    """Memory for bytes that stay, in large pieces, each given back when nothing in it is used."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._rest = memoryview(bytearray())
+
+    def put(self, data: bytes) -> memoryview:
+        """Return a copy of the data that nobody can change."""
+        size = len(data)
+        with self._lock:
+            if size > SLAB // 8:
+                place = _memory(size)
+            else:
+                if size > len(self._rest):
+                    self._rest = _memory(SLAB)
+                place, self._rest = self._rest[:size], self._rest[size:]
+        place[:] = data
+        return place.toreadonly()
+
+
+def _memory(size: int) -> memoryview:
+    return memoryview(mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS))
+
+
+def unpacked(packed: bytes | memoryview, size: int) -> bytes | None:
     """Return what :meth:`Held.stored` has compressed; ``None`` if it is damaged."""
     import zstandard
 

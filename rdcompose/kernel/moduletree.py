@@ -1,7 +1,7 @@
 """The contents of ``lib/modules/R``, whether from a package or a directory.
 
 Module files are taken as ``.ko``, ``.ko.xz``, ``.ko.zst`` or ``.ko.gz``, unpacked and
-parsed side by side while the next are being read, and held as plain files: the outer
+parsed side by side while the next are being read, and kept as plain files: the outer
 compressor of an initramfs or a disk does better on those, and old busybox versions
 cannot load compressed ones. Their bytes, signature included, are never altered.
 """
@@ -16,13 +16,15 @@ from typing import TYPE_CHECKING, Final, Self
 from rdcompose.errors import FormatError, RdcomposeError
 from rdcompose.formats.compression import decompress
 from rdcompose.formats.elf import read_module
-from rdcompose.kernel.held import Held
+from rdcompose.kernel.held import Held, Store
 from rdcompose.kernel.module import Module
 from rdcompose.tree import encode_name
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from types import TracebackType
+
+    from rdcompose.tree import Content
 
 # What the build of a kernel puts beside the modules, as against what depmod makes of it.
 SHIPPED_FILES: Final = frozenset(
@@ -43,6 +45,8 @@ INDEX_FILES: Final = frozenset(
 MAX_MODULE: Final = 1 << 29
 # What may wait to be parsed: bounds the memory whatever the size of the package.
 MAX_WAITING: Final = 8 << 20
+# What is held uncompressed: the modules of a kernel for virtual machines, with room to spare.
+MAX_PLAIN: Final = 128 << 20
 
 _PACKED_SUFFIXES: Final = (".xz", ".zst", ".gz")
 
@@ -100,6 +104,7 @@ class ModuleIntake:
         self._pool = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="modules")
         self._futures: dict[str, dict[str, Future[Module]]] = {}
         self._waiting = 0
+        self._store = Store(plain=MAX_PLAIN)
         self._changed = threading.Condition()
 
     def __enter__(self) -> Self:
@@ -130,7 +135,7 @@ class ModuleIntake:
             while self._waiting and self._waiting + size > MAX_WAITING:
                 self._changed.wait()
             self._waiting += size
-        future = self._pool.submit(parse_module, path, plain, data)
+        future = self._pool.submit(parse_module, path, plain, data, self._store.hold)
         future.add_done_callback(lambda _: self._done(size))
         futures[plain] = future
 
@@ -149,8 +154,12 @@ class ModuleIntake:
         return tuple(futures[path].result() for path in paths)
 
 
-def parse_module(path: str, plain: str, data: bytes) -> Module:
+def parse_module(
+    path: str, plain: str, data: bytes, hold: Callable[[bytes], Content] = Held
+) -> Module:
     """Read a module file, compressed or not; ``plain`` is where it is to be.
+
+    ``hold`` makes its content.
 
     :raises FormatError: it is damaged or no module.
     """
@@ -160,4 +169,4 @@ def parse_module(path: str, plain: str, data: bytes) -> Module:
         elf = read_module(data)
     except RdcomposeError as error:
         raise type(error)(f"the module {path}: {error.message}", hint=error.hint) from error
-    return Module(path=plain, elf=elf, content=Held(data))
+    return Module(path=plain, elf=elf, content=hold(data))

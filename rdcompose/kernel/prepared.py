@@ -69,7 +69,7 @@ class Prepared:
     inputs: Sequence[str]
     device_trees: Mapping[str, bool] | None = None
 
-    def parts(self) -> Iterator[bytes]:
+    def parts(self) -> Iterator[bytes | memoryview]:
         """Yield the file, in pieces."""
         contents = _Contents()
         description = {
@@ -112,7 +112,7 @@ class _Contents:
         self.size += place.stored
         return len(self.places) - 1
 
-    def pieces(self) -> Iterator[bytes]:
+    def pieces(self) -> Iterator[bytes | memoryview]:
         """Yield all contents as they are stored."""
         for content in self._pieces:
             yield content.stored()[0] if isinstance(content, Held) else content

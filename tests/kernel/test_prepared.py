@@ -11,7 +11,7 @@ from unittest import mock
 import pytest
 
 from rdcompose.errors import FormatError
-from rdcompose.kernel import prepared
+from rdcompose.kernel import moduletree, prepared
 from rdcompose.kernel.held import Held
 from rdcompose.kernel.package import KernelPackage, read_kernels
 from rdcompose.kernel.prepared import DeviceTrees, Prepared, PreparedKernels
@@ -26,6 +26,12 @@ if TYPE_CHECKING:
 
 INPUTS = ("0" * 64,)
 TREES = f"usr/lib/linux-image-{RELEASE}"
+
+
+@pytest.fixture(autouse=True, params=[0, 1 << 20], ids=["packed", "plain"])
+def room(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hold modules either way."""
+    monkeypatch.setattr(moduletree, "MAX_PLAIN", request.param)
 
 
 class File:
@@ -211,7 +217,7 @@ def test_damage_in_what_every_build_needs_is_no_kernel(what: str) -> None:
 def _held(module: Module) -> bytes:
     """Return a module as it is stored."""
     assert isinstance(module.content, Held)
-    return module.content.stored()[0]
+    return bytes(module.content.stored()[0])
 
 
 def _damaged_modules() -> bytes:
