@@ -45,7 +45,7 @@ MAX_RECORDS: Final = 1 << 17
 # Larger blocks are not held in memory. Level 9 of xz makes blocks of 192 MiB.
 MAX_BLOCK: Final = 64 << 20
 # What blocks may take that are read ahead, packed and decoded.
-MAX_AHEAD: Final = 112 << 20
+MAX_AHEAD: Final = 80 << 20
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +74,7 @@ def decode(source: BinaryIO, offset: int, size: int, *, threads: int = 1) -> Ite
     Pieces are 1 MiB at most. The index is read first, so that a cut file fails before
     anything is yielded; a damaged block fails when its turn comes. ``source`` is moved by
     the reading thread only. With several threads blocks
-    of up to 112 MiB, packed and decoded, are in memory.
+    of up to 80 MiB, packed and decoded, are in memory.
 
     :raises FormatError: damaged, cut, or no .xz file.
     :raises UnsupportedError: as :func:`read_index`.
