@@ -2,9 +2,9 @@
 
 After the line with the name the file holds one record behind the other::
 
-    32 bytes   BLAKE2b of the key
+    32 bytes   the key
     4 bytes    length of the block, little-endian
-    16 bytes   BLAKE2b of the block
+    16 bytes   beginning of the block's SHA-256
     the block
 
 A file that has grown is written anew, with the new blocks at its end, and takes the place of the
@@ -39,7 +39,7 @@ class _Place(NamedTuple):
 
 
 class CachedBlocks:
-    """Blocks by their keys, for any number of threads.
+    """Blocks by their keys, which have 32 bytes, for any number of threads.
 
     A context manager: what was put is there for others once it was left without an error.
     """
@@ -77,34 +77,33 @@ class CachedBlocks:
 
     def get(self, key: bytes) -> bytes | None:
         """Return a block; ``None`` if it is not there, or damaged."""
-        name = _name(key)
         with self._lock:
-            place = self._places.get(name)
+            place = self._places.get(key)
             if place is None:
                 return None
             block = place.file.read(place.offset, place.length)
         if _digest(block) == place.digest:
             return block
         with self._lock:
-            self._places.pop(name, None)
+            self._places.pop(key, None)
         return None
 
     def put(self, key: bytes, block: bytes) -> None:
         """Keep a block, if it can be kept."""
-        name, digest = _name(key), _digest(block)
+        digest = _digest(block)
         with self._lock:
-            if name in self._places or (new := self._file()) is None:
+            if key in self._places or (new := self._file()) is None:
                 return
             offset = new.size + _RECORD.size
             try:
-                new.write(_RECORD.pack(name, len(block), digest), block)
+                new.write(_RECORD.pack(key, len(block), digest), block)
             except OSError:
                 # What is not complete is as good as nothing.
-                self._places = {n: p for n, p in self._places.items() if p.file is not new}
+                self._places = {k: p for k, p in self._places.items() if p.file is not new}
                 self._new = None
                 new.abandon()
             else:
-                self._places[name] = _Place(new, offset, len(block), digest)
+                self._places[key] = _Place(new, offset, len(block), digest)
 
     def _file(self) -> NewFile | None:
         """Return the file that is written, begun with what there was."""
@@ -126,18 +125,14 @@ def _records(file: StoredFile) -> tuple[dict[bytes, _Place], int]:
     found: dict[bytes, _Place] = {}
     end = 0
     while len(head := file.read(end, _RECORD.size)) == _RECORD.size:
-        name, length, digest = _RECORD.unpack(head)
+        key, length, digest = _RECORD.unpack(head)
         start = end + _RECORD.size
-        if length > _MAX_BLOCK or start + length > file.size:
+        if not 0 < length <= _MAX_BLOCK or start + length > file.size:
             break
-        found[name] = _Place(file, start, length, digest)
+        found[key] = _Place(file, start, length, digest)
         end = start + length
     return found, end
 
 
-def _name(key: bytes) -> bytes:
-    return hashlib.blake2b(key, digest_size=32).digest()
-
-
 def _digest(block: bytes) -> bytes:
-    return hashlib.blake2b(block, digest_size=16).digest()
+    return hashlib.sha256(block, usedforsecurity=False).digest()[:16]

@@ -66,7 +66,7 @@ def _build_one(arguments: argparse.Namespace) -> int:
     shown = not (arguments.quiet or arguments.no_progress)
     wanted = wish(arguments, lock, DEFAULTS)
     # What is asked for wrongly is told before all this is loaded.
-    from rdcompose.cli.prepared import kernel_store
+    from rdcompose.cli.prepared import kept_blocks, kernel_store
     from rdcompose.outputs import write_outputs
 
     with kernel_store(arguments) as store:
@@ -75,7 +75,10 @@ def _build_one(arguments: argparse.Namespace) -> int:
             plans = composition.plans()
             if lock is not None:
                 lock.check(plans[0].inputs)
-            results = write_outputs(plans, arguments.output, threads=arguments.threads)
+            with kept_blocks(store, composition.kernels.packages) as blocks:
+                results = write_outputs(
+                    plans, arguments.output, threads=arguments.threads, blocks=blocks
+                )
     kernel = composition.kernels.inputs[0]
     _tell(arguments, plans, results, kernel, seconds=time.monotonic() - started)
     return 0

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from types import TracebackType
 
+    from rdcompose.formats.squashfs.store import BlockStore
     from rdcompose.kernel.package import KernelPackage
 
 # Written at once: a thread that writes waits for the others each time.
@@ -175,6 +176,13 @@ def kernel_store(
         with contextlib.suppress(UsageError):
             return KernelStore(cache_directory(arguments.cache))
     return contextlib.nullcontext()
+
+
+def kept_blocks(
+    store: KernelStore | None, kernels: Iterable[KernelPackage]
+) -> contextlib.AbstractContextManager[BlockStore | None]:
+    """Return what was compressed for some kernels; what is added stays if no error ends it."""
+    return contextlib.nullcontext() if store is None else store.blocks(kernels)
 
 
 def _inputs(digests: Iterable[Digest]) -> tuple[str, ...]:

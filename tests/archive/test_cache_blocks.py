@@ -16,8 +16,9 @@ from rdcompose.archive.cache_files import CacheDirectory
 from rdcompose.archive.cache_prepared import PreparedFiles
 
 KEY = "b" * 64
+SOME, OTHER, ONE, TWO = [word.encode().ljust(32) for word in ("key", "other", "one", "two")]
 RANDOM = random.Random(7)
-BLOCKS = {bytes([number]) * 8: RANDOM.randbytes(1000 + number) for number in range(20)}
+BLOCKS = {bytes([number]) * 32: RANDOM.randbytes(1000 + number) for number in range(20)}
 
 
 @pytest.fixture
@@ -50,10 +51,10 @@ def test_blocks_come_back(files: PreparedFiles) -> None:
 
 def test_a_block_comes_back_at_once(files: PreparedFiles) -> None:
     with CachedBlocks(files, KEY, "6.1") as store:
-        store.put(b"key", b"block")
-        store.put(b"key", b"another")
-        assert store.get(b"key") == b"block"
-        assert store.get(b"other") is None
+        store.put(SOME, b"block")
+        store.put(SOME, b"another")
+        assert store.get(SOME) == b"block"
+        assert store.get(OTHER) is None
 
 
 def test_new_blocks_are_added_to_those_there_are(files: PreparedFiles) -> None:
@@ -74,7 +75,7 @@ def test_nothing_new_writes_nothing(files: PreparedFiles, path: Path) -> None:
 def test_after_an_error_nothing_new_is_there(files: PreparedFiles, path: Path) -> None:
     def interrupted() -> None:
         with CachedBlocks(files, KEY, "6.1") as store:
-            store.put(b"key", b"block")
+            store.put(SOME, b"block")
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -125,7 +126,7 @@ def test_a_file_that_is_too_large_begins_again(
 ) -> None:
     keep(files)
     monkeypatch.setattr(cache_blocks, "MAX_SIZE", 1000)
-    keep(files, {b"key": b"block"})
+    keep(files, {SOME: b"block"})
     assert kept(files) == {}
 
 
@@ -149,14 +150,14 @@ def test_a_full_disk_keeps_nothing_and_stops_nobody(files: PreparedFiles) -> Non
 def test_without_a_directory_nothing_is_kept() -> None:
     files = PreparedFiles(CacheDirectory(Path(os.devnull) / "cache"))
     with CachedBlocks(files, KEY, "6.1") as store:
-        store.put(b"key", b"block")
-        assert store.get(b"key") is None
+        store.put(SOME, b"block")
+        assert store.get(SOME) is None
 
 
 def test_while_another_process_writes_nothing_is_kept(files: PreparedFiles) -> None:
     with CachedBlocks(files, KEY, "6.1") as first, CachedBlocks(files, KEY, "6.1") as second:
-        first.put(b"one", b"block")
-        second.put(b"two", b"block")
-        assert second.get(b"two") is None
+        first.put(ONE, b"block")
+        second.put(TWO, b"block")
+        assert second.get(TWO) is None
     with CachedBlocks(files, KEY, "6.1") as third:
-        assert third.get(b"one") == b"block"
+        assert third.get(ONE) == b"block"
