@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rdcompose.cli.composition import DEFAULTS, Compositions, wish
 from rdcompose.cli.interrupts import arrived
-from rdcompose.cli.prepared import kernel_store
+from rdcompose.cli.prepared import kept_blocks, kernel_store
 from rdcompose.cli.summary import summary
 from rdcompose.cli.terminal import progress, warn
 from rdcompose.compose.lock import read_lock
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from rdcompose.cli.prepared import KernelStore
     from rdcompose.cli.terminal import Say
 
 # What is kept of the disks of a kernel, in bytes: the largest of Debian's has less.
@@ -103,11 +104,11 @@ def outcomes_of(job: Job, *, shown: bool, say: Say = warn) -> Iterator[Outcome]:
     """Make the builds of a job, one after the other, in this process and directory."""
     with kernel_store(job.parts[0].arguments) as store:
         compositions = Compositions(store=store, shown=shown, say=say)
-        blocks = MemoryBlocks(_BLOCKS) if len(job.parts) > 1 else None
+        memory = MemoryBlocks(_BLOCKS) if len(job.parts) > 1 else None
         for part in job.parts:
             output: Path = part.arguments.output
             try:
-                summaries = _build(part, compositions, blocks, shown=shown)
+                summaries = _build(part, compositions, store, memory, shown=shown)
             except RdcomposeError as error:
                 if arrived() is not None:
                     raise  # an interrupt is behind it
@@ -122,7 +123,12 @@ def failure_of(error: RdcomposeError) -> Failure:
 
 
 def _build(
-    part: Part, compositions: Compositions, blocks: MemoryBlocks | None, *, shown: bool
+    part: Part,
+    compositions: Compositions,
+    store: KernelStore | None,
+    memory: MemoryBlocks | None,
+    *,
+    shown: bool,
 ) -> tuple[dict[str, Any], ...]:
     arguments = part.arguments
     lock = None if arguments.locked is None else read_lock(arguments.locked)
@@ -131,5 +137,8 @@ def _build(
         plans = composition.plans()
         if lock is not None:
             lock.check(plans[0].inputs)
-        results = write_outputs(plans, arguments.output, threads=arguments.threads, blocks=blocks)
+        with kept_blocks(store, composition.kernels.packages, memory) as blocks:
+            results = write_outputs(
+                plans, arguments.output, threads=arguments.threads, blocks=blocks
+            )
     return tuple(summary(result, arguments.output) for result in results)

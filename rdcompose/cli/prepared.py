@@ -23,6 +23,7 @@ from rdcompose.archive.cache_files import CacheDirectory
 from rdcompose.archive.cache_prepared import PreparedFiles
 from rdcompose.cli.environment import cache_directory
 from rdcompose.errors import UsageError
+from rdcompose.formats.squashfs.store import BothBlocks
 from rdcompose.kernel.prepared import FORMAT, DeviceTrees, Prepared, PreparedKernels
 
 if TYPE_CHECKING:
@@ -178,11 +179,21 @@ def kernel_store(
     return contextlib.nullcontext()
 
 
+@contextlib.contextmanager
 def kept_blocks(
-    store: KernelStore | None, kernels: Iterable[KernelPackage]
-) -> contextlib.AbstractContextManager[BlockStore | None]:
-    """Return what was compressed for some kernels; what is added stays if no error ends it."""
-    return contextlib.nullcontext() if store is None else store.blocks(kernels)
+    store: KernelStore | None,
+    kernels: Iterable[KernelPackage],
+    memory: BlockStore | None = None,
+) -> Iterator[BlockStore | None]:
+    """Return what was compressed for some kernels; what is added stays if no error ends it.
+
+    ``memory`` has what was compressed by this process, whether there is a cache or not.
+    """
+    if store is None:
+        yield memory
+        return
+    with store.blocks(kernels) as blocks:
+        yield blocks if memory is None else BothBlocks(memory, blocks)
 
 
 def _inputs(digests: Iterable[Digest]) -> tuple[str, ...]:

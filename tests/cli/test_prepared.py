@@ -14,6 +14,7 @@ from rdcompose.archive.cache import Cache
 from rdcompose.cli import kernel_origin, prepared
 from rdcompose.cli.main import main
 from rdcompose.cli.prepared import KernelStore
+from rdcompose.formats.squashfs import compressors
 from rdcompose.kernel.package import read_kernels
 from tests.cli.test_build import Workshop
 from tests.support.packages import RELEASE, kernel_deb, module, sample_files
@@ -61,6 +62,11 @@ class Bench(Workshop):
     def stored(self) -> Path:
         """Return the file of the kernel."""
         return next(p for p in self.kept() if b"rdcompose0001" in p.read_bytes()[:1000])
+
+    def blocks(self) -> Path:
+        """Return the file with the blocks of the disk."""
+        kernel = self.stored()
+        return next(path for path in self.kept() if path != kernel)
 
 
 @pytest.fixture
@@ -221,6 +227,57 @@ def test_what_is_cut_while_it_is_used_never_shows(bench: Bench) -> None:
     with mock.patch.object(KernelStore, "obtain", cutting):
         assert bench.files_of("--disk", "none") == bench.fresh("--disk", "none")
     assert bench.files_of() == first
+
+
+def test_the_same_blocks_are_not_compressed_again(bench: Bench) -> None:
+    first = bench.files_of()
+    compressed: list[bytes] = []
+    make = compressors.compress_function
+
+    def counting(*arguments: Any) -> Any:
+        compress = make(*arguments)
+
+        def counted(data: bytes) -> bytes:
+            compressed.append(data)
+            return compress(data)
+
+        return counted
+
+    with mock.patch("rdcompose.formats.squashfs.writer.compress_function", counting):
+        assert bench.files_of() == first
+        # The tables of the image are made anew; no module is in them.
+        assert not any(b"vermagic" in data for data in compressed)
+        assert bench.fresh() == first
+        assert any(b"vermagic" in data for data in compressed)
+
+
+@pytest.mark.parametrize("place", [0, 10, 40, 60, 0.3, 0.6, 0.99])
+def test_damaged_blocks_never_show(bench: Bench, place: float) -> None:
+    first = bench.files_of()
+    path = bench.blocks()
+    data = bytearray(path.read_bytes())
+    at = place if isinstance(place, int) else int(place * len(data))
+    data[at] ^= 0xFF
+    path.write_bytes(bytes(data))
+    assert bench.files_of() == first
+    assert bench.files_of() == first
+
+
+def test_profiles_of_one_call_share_what_is_kept(bench: Bench) -> None:
+    bench.write("more/modules.ramfs", b"net/dummy.ko\n")
+    bench.write("more/modules.autoload", b"dummy\n")
+    profiles = ("--profile", str(bench.path / "lists"), "--profile", str(bench.path / "more"))
+    for _ in range(2):
+        shutil.rmtree(bench.out, ignore_errors=True)
+        given = bench.arguments("-q", "--cache", str(bench.cache), *profiles)
+        assert main(given) == 0
+        assert bench.read == 1
+    found = {
+        path.name: {file.name: file.read_bytes() for file in path.iterdir()}
+        for path in bench.out.iterdir()
+    }
+    assert found["lists"] == bench.fresh()
+    assert found["more"] == bench.fresh("--profile", str(bench.path / "more"))
 
 
 def test_code_that_changed_reads_anew(bench: Bench) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from rdcompose.errors import SpecError
 from rdcompose.formats.squashfs.compressors import NAMES, identity
-from rdcompose.formats.squashfs.store import MAX_VALUE, Block, KnownBlocks, MemoryBlocks
+from rdcompose.formats.squashfs.store import MAX_VALUE, Block, BothBlocks, KnownBlocks, MemoryBlocks
 from rdcompose.formats.squashfs.writer import write_squashfs
 from rdcompose.tree import Bytes, File, Tree, known_digest
 from tests.support.dump import dump
@@ -266,3 +266,18 @@ def test_digest_of_a_content_that_has_none() -> None:
     assert known_digest(Bytes(b"x")) is None
     assert known_digest(Digested(b"x")) == hashlib.sha256(b"x").digest()[:16]
     assert isinstance(file("a", b"x").content, Bytes)
+
+
+def test_of_two_stores_each_has_what_the_other_lacks() -> None:
+    small, large = MemoryBlocks(10), MemoryBlocks(1000)
+    both = BothBlocks(small, large)
+    both.put(b"one", b"1" * 8)
+    both.put(b"two", b"2" * 8)
+    small.put(b"three", b"3")
+    assert [both.get(key) for key in (b"one", b"two", b"three", b"four")] == [
+        b"1" * 8,
+        b"2" * 8,
+        b"3",
+        None,
+    ]
+    assert (small.get(b"two"), large.get(b"two")) == (None, b"2" * 8)

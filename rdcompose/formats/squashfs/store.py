@@ -73,6 +73,23 @@ class MemoryBlocks:
                 self._size += len(value)
 
 
+class BothBlocks:
+    """Two stores as one, the faster one first."""
+
+    def __init__(self, first: BlockStore, second: BlockStore) -> None:
+        self._stores = (first, second)
+
+    def get(self, key: bytes, /) -> bytes | None:
+        """Return the value that one of them has of a key, or ``None``."""
+        found = (store.get(key) for store in self._stores)
+        return next((value for value in found if value is not None), None)
+
+    def put(self, key: bytes, value: bytes, /) -> None:
+        """Keep a value in both."""
+        for store in self._stores:
+            store.put(key, value)
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Block:
     """A block as it goes into the image; no data and size 0 is a hole of ``length`` bytes."""
