@@ -29,6 +29,7 @@ _COMMANDS: Final = {
     "kernels": ("kernels", "list_kernels"),
     "mkinitramfs": ("minivm", "mkinitramfs"),
     "modules2qcow2": ("minivm", "modules2qcow2"),
+    "outdated": ("outdated", "outdated"),
     "pi": ("pi", "pi"),
     "release": ("release", "release"),
     "supports": ("supports", "supports"),

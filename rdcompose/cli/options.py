@@ -13,6 +13,7 @@ from rdcompose.cli.archive_options import add_archive_options
 from rdcompose.cli.boot_options import add_boot
 from rdcompose.cli.content_options import add_content_options
 from rdcompose.cli.image_options import add_image_options
+from rdcompose.cli.outdated_options import add_outdated
 from rdcompose.cli.pi_options import add_pi
 from rdcompose.cli.project_options import add_project_options
 from rdcompose.cli.release_options import add_release
@@ -44,6 +45,7 @@ def make_parser() -> argparse.ArgumentParser:
     add_pi(commands, add_format=functools.partial(_add_format, disk="none"), add_common=_add_common)
     _add_kernels(commands)
     add_supports(commands, add_common=_add_common)
+    add_outdated(commands)
     add_release(commands)
     add_upload(commands)
     _add_minivm(commands)

@@ -132,6 +132,13 @@ def resolve_kernel(
     return (found, *kernel_parts(found))
 
 
+def newest_kernel(flavour: str, architecture: str, suites: Iterable[Suite]) -> Found | None:
+    """Return what :func:`resolve_kernel` takes for a flavour, from suites that are open."""
+    suites = tuple(suites)
+    found = _in_suites(flavour, architecture, suites)
+    return found or _newest_of_flavour(flavour, architecture, suites)
+
+
 def kernel_parts(image: Found) -> Iterator[Found]:
     """Yield the other packages of a kernel, which are where the first is, of its version.
 

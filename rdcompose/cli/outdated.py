@@ -1,0 +1,102 @@
+"""``rdcompose outdated``: whether the archive has a newer kernel or newer programs."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from typing import TYPE_CHECKING, Any, Final
+
+from rdcompose.cli.archive import archive_session
+from rdcompose.cli.outdated_sources import Sources, find_sources
+from rdcompose.cli.project import PROJECT_FILE
+from rdcompose.cli.terminal import table
+from rdcompose.compose.outdated import look
+from rdcompose.errors import UsageError
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from rdcompose.compose.outdated import Finding, Offer
+
+_OUTDATED: Final = 3
+
+
+def outdated(arguments: argparse.Namespace) -> int:
+    """Run the command; returns the exit status.
+
+    :raises UsageError: there is nothing to look at.
+    :raises SpecError: a manifest or project file is wrong.
+    :raises RdcomposeError: as the archive does; see :mod:`rdcompose.archive`.
+    """
+    paths: list[Path] = arguments.paths or [PROJECT_FILE]
+    if not arguments.paths and not PROJECT_FILE.exists():
+        raise UsageError(
+            "there is nothing to compare", hint="name a manifest-R.json, or a directory with one"
+        )
+    shown = not (arguments.quiet or arguments.no_progress or arguments.json)
+    with archive_session(arguments, shown=shown) as session:
+        sources = find_sources(paths, lambda: session.archive.suite)
+        findings = [look(used, session.archive) for used in sources.builds_of]
+    counting = [found for found in findings if _counts(found, security=arguments.security)]
+    if arguments.json:
+        print(json.dumps(_as_json(findings, counting, sources), indent=2, ensure_ascii=False))
+    elif not arguments.quiet:
+        _print(findings if arguments.verbose else counting, sources)
+    return _OUTDATED if counting else 0
+
+
+def _counts(found: Finding, *, security: bool) -> bool:
+    return (found.security if security else found.newest) is not None
+
+
+def _print(findings: Sequence[Finding], sources: Sources) -> None:
+    for note in sources.notes:
+        print(f"note: {note}", file=sys.stderr)
+    if not findings:
+        print("nothing is newer")
+        return
+    print(table([_row(found, sources) for found in findings]))
+
+
+def _row(found: Finding, sources: Sources) -> tuple[str, ...]:
+    used = found.used
+    old = f"{used.package} {used.version}".rstrip()
+    builds = ", ".join(sources.builds_of[used])
+    if (offer := found.newest) is None:
+        said = "newest" if found.offered else "not in the archive any more"
+        return (used.role, "", old, said, builds)
+    new = offer.version if offer.package == used.package else f"{offer.package} {offer.version}"
+    where = offer.suite
+    if found.security is not None and found.security.suite != offer.suite:
+        where += f", {found.security.suite}"
+    return (used.role, "", old, f"-> {new} ({where})", builds)
+
+
+def _as_json(
+    findings: Sequence[Finding], counting: Sequence[Finding], sources: Sources
+) -> dict[str, Any]:
+    return {
+        "outdated": bool(counting),
+        "packages": [
+            {
+                "role": found.used.role,
+                "package": found.used.package,
+                "version": found.used.version or None,
+                "architecture": found.used.architecture,
+                "suite": found.used.suite,
+                "builds": sources.builds_of[found.used],
+                "newest": _offer(found.newest),
+                "security": _offer(found.security),
+                "offered": found.offered,
+            }
+            for found in findings
+        ],
+        "notes": list(sources.notes),
+    }
+
+
+def _offer(offer: Offer | None) -> dict[str, str] | None:
+    return None if offer is None else dataclasses.asdict(offer)
