@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from rdcompose.cli.terminal import Say
     from rdcompose.compose.addlist import Request
     from rdcompose.compose.filesource import SourceRequest
+    from rdcompose.compose.known import Known
     from rdcompose.compose.lock import Lock
     from rdcompose.compose.plan import Plan
     from rdcompose.kernel.release import Architecture
@@ -79,6 +80,7 @@ class Composition:
     kernels: Kernels
     specs: tuple[ComposeSpec, ...]
     acquired: tuple[Acquired, ...]
+    known: Known
 
     def plans(self) -> list[Plan]:
         """Decide the compositions.
@@ -88,7 +90,8 @@ class Composition:
         from rdcompose.compose.plan import make_plan
 
         pairs = zip(self.kernels.packages, self.specs, strict=True)
-        return [make_plan(package, self.kernels.inputs, spec) for package, spec in pairs]
+        inputs = self.kernels.inputs
+        return [make_plan(package, inputs, spec, self.known) for package, spec in pairs]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,6 +143,7 @@ class Compositions:
         device_trees: Callable[[str], bool] | None = None,
     ) -> None:
         self._store = store
+        self._known: Known | None = None
         self._shown = shown
         self._say = say
         self._device_trees = device_trees
@@ -154,12 +158,15 @@ class Compositions:
 
         :raises RdcomposeError: as :func:`compose` does.
         """
+        from rdcompose.compose.known import Known
+
         kernels = self._read(wanted)
+        self._known = self._known or Known()
         beside = tuple(self._acquire(wanted, package.architecture) for package in kernels.packages)
         specs = tuple(
             _spec(wanted.arguments, wanted.options, found, wanted.lock) for found in beside
         )
-        return Composition(kernels=kernels, specs=specs, acquired=beside)
+        return Composition(kernels=kernels, specs=specs, acquired=beside, known=self._known)
 
     def _read(self, wanted: Wish) -> Kernels:
         if self._failure is not None:

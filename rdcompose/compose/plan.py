@@ -14,12 +14,14 @@ from rdcompose.compose.filesource import STUB
 from rdcompose.compose.firmware import add_firmware, driver_wishes, load_firmware
 from rdcompose.compose.images import boot_image
 from rdcompose.compose.inputs import Input, digest
+from rdcompose.compose.known import Known
 from rdcompose.compose.layout import add_modules, depmod_of, disk_path, disk_tree
 from rdcompose.compose.microcode import load_microcode
 from rdcompose.compose.own_modules import OwnModules, from_outside
 from rdcompose.compose.profile import Profile, load_profile
+from rdcompose.compose.programname import ProgramName
 from rdcompose.compose.spec import Codec, ComposeSpec, DiskFormat, DiskMode, EmitForm, ImageForm
-from rdcompose.compose.userspace import load_programs, load_userspace
+from rdcompose.compose.userspace import load_userspace
 from rdcompose.kernel.selection import Selection, select
 from rdcompose.kernel.shipped import shipped_notes
 from rdcompose.kernel.taints import taints_of
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from rdcompose.compose.microcode import Blob
     from rdcompose.compose.own_modules import OwnModule
     from rdcompose.compose.uki import UkiPlan
+    from rdcompose.compose.userspace import Loaded
     from rdcompose.kernel.depmod import Depmod
     from rdcompose.kernel.moduletree import ModuleTree
     from rdcompose.kernel.package import KernelPackage
@@ -121,13 +124,18 @@ class Plan:
         return (early, main) if len(self.early) else (main,)
 
 
-def make_plan(package: KernelPackage, kernel: Iterable[Input], spec: ComposeSpec) -> Plan:
+def make_plan(
+    package: KernelPackage, kernel: Iterable[Input], spec: ComposeSpec, known: Known | None = None
+) -> Plan:
     """Decide a composition of a kernel, whose files are the inputs ``kernel``.
+
+    ``known`` is what earlier plans have worked out.
 
     :raises SpecError: a list, the template, a program or a module is wrong.
     :raises ReleaseError: a module of the user's own does not fit this kernel.
     :raises CapabilityError: this kernel cannot boot it.
     """
+    known = known or Known()
     own = _own_modules(package, spec)
     tree = own.package.tree
     image = boot_image(package, spec.image)
@@ -138,7 +146,7 @@ def make_plan(package: KernelPackage, kernel: Iterable[Input], spec: ComposeSpec
     disk_codec = None
     if mode is not DiskMode.NONE:
         disk_codec = disk_compression(package.config, mode, spec.disk_compress, spec.preset)
-    depmod = depmod_of(tree)
+    depmod = known.depmod(tree)
     profile = load_profile(spec.profile)
     features = load_features((*profile.features, *spec.features))
     selection = _select(depmod, profile, features, mode)
@@ -152,7 +160,7 @@ def make_plan(package: KernelPackage, kernel: Iterable[Input], spec: ComposeSpec
         release=package.release,
         config=package.config,
     )
-    programs = load_programs(spec, package.architecture)
+    programs = _programs(spec, package.architecture, known)
     userspace = load_userspace(spec.template, programs, spec.additions, package.architecture)
     if userspace.builtin_init:
         check_init(package.config, modules=bool(tree.modules))
@@ -212,6 +220,13 @@ def _uki(package: KernelPackage, spec: ComposeSpec) -> UkiPlan | None:
     from rdcompose.compose.uki import plan_uki
 
     return plan_uki(package, spec.uki)
+
+
+def _programs(spec: ComposeSpec, architecture: Architecture, known: Known) -> tuple[Loaded, ...]:
+    wanted = ((ProgramName.BUSYBOX, spec.busybox), (ProgramName.E2FSCK, spec.e2fsck))
+    return tuple(
+        known.program(name, file, architecture) for name, file in wanted if file is not None
+    )
 
 
 def _shipped(shipped: ModuleTree, whole: ModuleTree, depmod: Depmod) -> tuple[str, ...]:

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from rdcompose.compose.added import Added, Additions
     from rdcompose.compose.inputs import InputFile
     from rdcompose.compose.programs import Program
-    from rdcompose.compose.spec import ComposeSpec
     from rdcompose.kernel.release import Architecture
     from rdcompose.tree import Tree
 
@@ -131,17 +130,12 @@ def _check_programs(own: Tree, template: Path, architecture: Architecture) -> No
             )
 
 
-def load_programs(spec: ComposeSpec, architecture: Architecture) -> tuple[Loaded, ...]:
-    """Read the programs that a composition names.
+def load_program_file(name: ProgramName, file: InputFile, architecture: Architecture) -> Loaded:
+    """Read a program that a composition names.
 
-    :raises SpecError: a program cannot be read, or cannot run in the initramfs.
-    :raises FormatError: a program or its package is damaged.
+    :raises SpecError: it cannot be read, or cannot run in the initramfs.
+    :raises FormatError: the program or its package is damaged.
     """
-    wanted = ((ProgramName.BUSYBOX, spec.busybox), (ProgramName.E2FSCK, spec.e2fsck))
-    return tuple(_load(name, file, architecture) for name, file in wanted if file is not None)
-
-
-def _load(name: ProgramName, file: InputFile, architecture: Architecture) -> Loaded:
     data = read_file(file.path, name)
     program = load_program(name, data, str(file.path), architecture=architecture)
     origin = program.origin

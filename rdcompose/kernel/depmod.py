@@ -117,11 +117,14 @@ class Depmod:
 
         With ``names``, they are as if only these modules were there.
         """
-        graph = self._graph
-        if names is not None:
-            chosen = [module for name, module in self.modules.items() if name in names]
-            graph = DepGraph(chosen, self._order)
-        return depfiles.index_files(graph, self._builtin)
+        if names is None:
+            return {**self._index_files}
+        chosen = [module for name, module in self.modules.items() if name in names]
+        return depfiles.index_files(DepGraph(chosen, self._order), self._builtin)
+
+    @functools.cached_property
+    def _index_files(self) -> dict[str, bytes]:
+        return depfiles.index_files(self._graph, self._builtin)
 
     def text_files(self) -> dict[str, bytes]:
         """Return those of the ``modules.*`` files that are text and describe modules, by name."""
