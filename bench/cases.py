@@ -44,6 +44,7 @@ class Case:
     note: str = ""
     facts: dict[str, float] = dataclasses.field(default_factory=dict)
     runs: int | None = None
+    once: bool = False
 
     @property
     def key(self) -> tuple[str, str]:
@@ -123,10 +124,7 @@ def run_cases(bench: Bench, cases: Sequence[Case]) -> list[Row]:
 
     A case that fails is left, and its row says why.
     """
-    kept = [
-        _Kept(case, runs=bench.runs if case.runs is None else min(case.runs, bench.runs))
-        for case in cases
-    ]
+    kept = [_Kept(case, runs=_count(bench, case)) for case in cases]
     for state in kept:
         bench.tell(f"{state.label}: first run")
         _guard(bench, state, _first)
@@ -136,6 +134,12 @@ def run_cases(bench: Bench, cases: Sequence[Case]) -> list[Row]:
                 bench.tell(f"{state.label}: run {number} of {state.runs}")
                 _guard(bench, state, _counted)
     return [state.row(bench) for state in kept]
+
+
+def _count(bench: Bench, case: Case) -> int:
+    if case.once:
+        return 0
+    return bench.runs if case.runs is None else min(case.runs, bench.runs)
 
 
 @dataclasses.dataclass(slots=True)
@@ -180,7 +184,9 @@ def _first(bench: Bench, state: _Kept) -> None:
             measure(words, work, environment())
     with empty(bench) as work:
         words, status = state.case.words, state.case.status
-        state.memory = measure_tree(words, work, environment(), status=status)
+        used, state.memory = measure_tree(words, work, environment(), status=status)
+        if state.case.once:
+            state.taken.append(dataclasses.asdict(used))
         found = sorted(path for pattern in state.case.sizes for path in work.glob(pattern))
         state.sizes = {path.name: path.stat().st_size for path in found}
 

@@ -22,8 +22,10 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-# Seconds between two looks at the memory.
+# Seconds between two looks at the memory; more if a look takes long, so that it holds up the
+# process for a small share of the time only.
 _LOOK: Final = 0.01
+_REST: Final = 20
 # KiB by which a peak has to be above this program's own to be another's.
 _MARGIN: Final = 1024
 # Of what a failed command printed.
@@ -55,43 +57,49 @@ def measure(
     """
     start = time.perf_counter()
     with _started(argv, cwd, env) as process:
-        output = _read(process, limit)
-        _, raw, used = os.wait4(process.pid, 0)
-        wall = time.perf_counter() - start
-        process.returncode = os.waitstatus_to_exitcode(raw)
-    _check(argv, process.returncode, status, output)
-    return Usage(
-        wall=round(wall, 4),
-        cpu=round(used.ru_utime + used.ru_stime, 4),
-        memory=seen_memory(used.ru_maxrss, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss),
-    )
-
-
-def seen_memory(peak: int, own: int) -> int:
-    """Return a peak in bytes, from KiB; 0 if it is not above that of this program."""
-    return peak * 1024 if peak > own + _MARGIN else 0
+        return _finish(process, start, status, limit)
 
 
 def measure_tree(
     argv: Sequence[str], cwd: Path, env: Mapping[str, str], *, status: int = 0, limit: float = 600
-) -> int:
-    """Run a program to its end and return the peak of memory of all its processes, in bytes.
+) -> tuple[Usage, int]:
+    """Run a program to its end, and look at the memory of all its processes meanwhile.
+
+    Returns also the peak of that in bytes. The times have the looking in them.
 
     :raises RunError: it ended with another exit status, or not within ``limit`` seconds.
     """
+    start = time.perf_counter()
     with _started(argv, cwd, env) as process:
         over = threading.Event()
         peaks: list[int] = [0]
         looker = threading.Thread(target=_look, args=(process.pid, over, peaks))
         looker.start()
         try:
-            output = _read(process, limit)
-            process.wait()
+            used = _finish(process, start, status, limit)
         finally:
             over.set()
             looker.join()
-    _check(argv, process.returncode, status, output)
-    return peaks[0]
+    return used, peaks[0]
+
+
+def _finish(process: subprocess.Popen[bytes], start: float, status: int, limit: float) -> Usage:
+    output = _read(process, limit)
+    _, raw, used = os.wait4(process.pid, 0)
+    wall = time.perf_counter() - start
+    process.returncode = os.waitstatus_to_exitcode(raw)
+    _check(process.args, process.returncode, status, output)
+    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return Usage(
+        wall=round(wall, 4),
+        cpu=round(used.ru_utime + used.ru_stime, 4),
+        memory=seen_memory(used.ru_maxrss, own),
+    )
+
+
+def seen_memory(peak: int, own: int) -> int:
+    """Return a peak in bytes, from KiB; 0 if it is not above that of this program."""
+    return peak * 1024 if peak > own + _MARGIN else 0
 
 
 @contextlib.contextmanager
@@ -131,16 +139,20 @@ def _read(process: subprocess.Popen[bytes], limit: float) -> bytes:
         timer.cancel()
 
 
-def _check(argv: Sequence[str], ended: int, status: int, output: bytes) -> None:
+def _check(argv: object, ended: int, status: int, output: bytes) -> None:
     if ended != status:
+        assert isinstance(argv, list | tuple)
         text = output[-_TAIL:].decode("utf-8", "replace").strip()
-        name = argv[0].rpartition("/")[2]
+        name = str(argv[0]).rpartition("/")[2]
         raise RunError(f"{name} ended with {ended}, not {status}: {text or 'it said nothing'}")
 
 
 def _look(root: int, over: threading.Event, peaks: list[int]) -> None:
-    while not over.wait(_LOOK):
+    pause = _LOOK
+    while not over.wait(pause):
+        start = time.perf_counter()
         peaks[0] = max(peaks[0], sum(proportional_size(pid) for pid in family(root)))
+        pause = max(_LOOK, (time.perf_counter() - start) * _REST)
 
 
 def family(root: int) -> list[int]:

@@ -249,9 +249,9 @@ def _boot_charts(section: Section) -> dict[str, str]:
         groups.append((group, drawn))
     made = {"boot": bars("QEMU's start to the root's init, s", groups, _BOOT_PARTS)}
     points = sorted(
-        (size / MB, root, row.name)
+        (size / MB, root, row.name if row.group == boot.PACKED else "zstd, the default")
         for row in section.rows
-        if row.group == boot.PACKED
+        if row.group == boot.PACKED or (row.group, row.name) == (boot.OURS, boot.DEFAULT)
         if (root := row.median("root")) is not None
         if (size := file_size(row, "initramfs")) is not None
     )

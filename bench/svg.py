@@ -64,7 +64,7 @@ class Series:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Axis:
-    """What an axis shows; a logarithmic one needs values above zero."""
+    """What an axis shows; a logarithmic one needs values above zero. ``zero``: it begins there."""
 
     name: str
     log: bool = False
@@ -187,11 +187,11 @@ class _Scale:
 
     @classmethod
     def over(cls, values: Sequence[float], axis: Axis, start: float, end: float) -> _Scale:
-        low, high = min(values, default=0.0), max(values, default=1.0)
+        low, high = min(values, default=1.0), max(values, default=1.0)
         if axis.log:
             low, high = 10 ** math.floor(math.log10(low)), 10 ** math.ceil(math.log10(high))
             return cls(low=low, high=max(high, low * 10), start=start, end=end, log=True)
-        low = 0.0 if axis.zero else low
+        low = min(low, 0.0) if axis.zero else low
         room = (high - low or abs(high) or 1.0) * 0.06
         low = low if axis.zero else low - room
         return cls(low=low, high=high + room, start=start, end=end, log=False)
