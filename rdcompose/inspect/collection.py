@@ -13,11 +13,13 @@ from rdcompose.errors import SpecError
 from rdcompose.inspect.artifact import Artifact, Kind
 from rdcompose.inspect.identify import identify
 from rdcompose.inspect.names import directory_release, is_boot_name, is_spare, named_release
+from rdcompose.inspect.released import read_released
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from rdcompose.inspect.contents import Contents, ModuleFile
+    from rdcompose.inspect.released import ReleasedBuild
 
 # Directories beside the other files that hold device trees; others are not entered.
 _DEVICE_TREES: Final = re.compile(r"(?:dtbs?|device-?trees?|overlays|linux-image)(?:[-._].*)?")
@@ -164,15 +166,42 @@ def _directory(directory: Path) -> tuple[list[ArtifactSet], list[Artifact]]:
     except OSError as error:
         raise SpecError(f"cannot read {directory}: {error.strerror}") from error
     found = [_identified(path, path.relative_to(directory).as_posix()) for path in files]
+    released = read_released(directory)
+    found = [row for row in found if row.name not in released.documents]
+    sets, taken = _released_sets(found, released.builds)
+    found = [row for row in found if row.name not in taken]
     known = {row.claimed for row in found if row.kind not in _BESIDE and row.claimed is not None}
     parts = [row for row in found if row.kind not in _BESIDE or _is_part(row, known)]
     beside = [row for row in found if row not in parts]
-    if not any(row.kind in _BOOTED for row in parts):
+    if not sets and not any(row.kind in _BOOTED for row in parts):
         raise SpecError(
             f"{directory} holds no kernel, no initramfs and no modules disk",
             hint="name the directory that they were written to, or the files",
         )
-    return list(grouped(parts)), beside
+    return [*sets, *grouped(parts)], beside
+
+
+def _released_sets(
+    found: Sequence[Artifact], builds: Sequence[ReleasedBuild]
+) -> tuple[list[ArtifactSet], set[str]]:
+    """Return a set for each build of a release, and the names of the files in them.
+
+    The checksums are about all builds: they are compared with the first.
+    """
+    sets: list[ArtifactSet] = []
+    sums = [row for row in found if row.kind is Kind.CHECKSUMS] if builds else []
+    taken = {row.name for row in sums}
+    for build in builds:
+        own = {*build.files.values()}
+        parts = [
+            dataclasses.replace(row, claimed=build.release, beside=build.beside)
+            for row in found
+            if row.name in own and (row.kind not in _BESIDE or is_boot_name(row.name))
+        ]
+        taken |= {row.name for row in parts}
+        if any(row.kind in _BOOTED for row in parts):
+            sets.append(_set(build.release, [*parts, *([] if sets else sums)]))
+    return sets, taken
 
 
 def _identified(path: Path, name: str) -> Artifact:
