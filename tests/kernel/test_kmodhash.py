@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import random
+
 import pytest
 
 from rdcompose.kernel.kmodhash import hash_order, superfast
@@ -22,20 +24,36 @@ from rdcompose.kernel.kmodhash import hash_order, superfast
     ],
 )  # fmt: skip
 def test_all_lengths(key: bytes, value: int) -> None:
-    assert superfast(key) == value
+    assert superfast([key]) == (value,)
+
+
+@pytest.mark.parametrize("size", range(24))
+def test_keys_do_not_disturb_each_other(size: int) -> None:
+    source = random.Random(size)
+    keys = [bytes([255]) * size, bytes(size), *(source.randbytes(size) for _ in range(50))]
+    assert superfast(keys) == tuple(superfast([key])[0] for key in keys)
 
 
 def test_the_hash_has_32_bits() -> None:
-    assert all(superfast(bytes([255]) * size) < 1 << 32 for size in range(40))
+    assert all(superfast([bytes([255]) * size])[0] < 1 << 32 for size in range(40))
+
+
+def test_a_mask_keeps_the_low_bits() -> None:
+    keys = [b"virtio_net", b"virtio_blk"]
+    assert superfast(keys, 0xFF) == tuple(value & 0xFF for value in superfast(keys))
 
 
 def test_order_is_by_bucket_and_then_by_name() -> None:
     names = [f"symbol_{number}" for number in range(200)]
     ordered = hash_order(reversed(names), 8)
     assert sorted(ordered) == sorted(names)
-    assert ordered == sorted(names, key=lambda name: (superfast(name.encode()) % 8, name))
+    assert ordered == sorted(names, key=lambda name: (superfast([name.encode()])[0] % 8, name))
     assert ordered != sorted(names)
 
 
 def test_one_bucket_sorts_by_bytes() -> None:
     assert hash_order(["\udcff", "ü", "b", "a"], 1) == ["a", "b", "ü", "\udcff"]
+
+
+def test_nothing_has_an_order() -> None:
+    assert hash_order([], 512) == []
