@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from rdcompose.cli.composition import DEFAULTS, Compositions, wish
 from rdcompose.cli.interrupts import arrived
@@ -23,11 +23,13 @@ from rdcompose.outputs import write_outputs
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
     from rdcompose.cli.prepared import KernelStore
     from rdcompose.cli.terminal import Say
+
+T = TypeVar("T")
 
 # What is kept of the disks of a kernel, in bytes: the largest of Debian's has less.
 _BLOCKS: Final = 128 << 20
@@ -78,14 +80,19 @@ class Outcome:
     failure: Failure | None = None
 
 
-def jobs_of(parts: Sequence[Part], directory: Path) -> list[Job]:
+def same_kernel(rows: Iterable[T], options: Callable[[T], Mapping[str, Any]]) -> list[list[T]]:
+    """Return rows grouped by the kernels that their ``options`` ask for, in the order they came."""
+    groups: dict[str, list[T]] = {}
+    for row in rows:
+        found = options(row)
+        groups.setdefault(repr([found.get(name) for name in _KERNEL]), []).append(row)
+    return list(groups.values())
+
+
+def jobs_of(parts: Iterable[Part], directory: Path) -> list[Job]:
     """Return builds grouped by their kernels, both in the order of the builds."""
-    groups: dict[str, list[Part]] = {}
-    for part in parts:
-        arguments = vars(part.arguments)
-        key = repr([arguments[name] for name in _KERNEL])
-        groups.setdefault(key, []).append(part)
-    return [Job(parts=tuple(group), directory=directory) for group in groups.values()]
+    groups = same_kernel(parts, lambda part: vars(part.arguments))
+    return [Job(parts=tuple(group), directory=directory) for group in groups]
 
 
 def build_job(job: Job) -> tuple[Outcome, ...]:

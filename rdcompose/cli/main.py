@@ -27,6 +27,7 @@ _COMMANDS: Final = {
     "build": ("build", "build"),
     "cache": ("cache", "cache"),
     "kernels": ("kernels", "list_kernels"),
+    "matrix": ("matrix", "matrix"),
     "mkinitramfs": ("minivm", "mkinitramfs"),
     "modules2qcow2": ("minivm", "modules2qcow2"),
     "outdated": ("outdated", "outdated"),

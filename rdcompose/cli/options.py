@@ -13,6 +13,7 @@ from rdcompose.cli.archive_options import add_archive_options
 from rdcompose.cli.boot_options import add_boot
 from rdcompose.cli.content_options import add_content_options
 from rdcompose.cli.image_options import add_image_options
+from rdcompose.cli.matrix_options import add_matrix
 from rdcompose.cli.outdated_options import add_outdated
 from rdcompose.cli.pi_options import add_pi
 from rdcompose.cli.project_options import add_project_options
@@ -40,6 +41,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"rdcompose {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     _add_build(commands)
+    add_matrix(commands)
     add_boot(commands)
     add_verify(commands)
     add_pi(commands, add_format=functools.partial(_add_format, disk="none"), add_common=_add_common)

@@ -17,7 +17,7 @@ def add_project_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_only(group: argparse._ArgumentGroup) -> None:
+def add_only(group: argparse._ActionsContainer) -> None:
     """Add the option that chooses among the builds."""
     group.add_argument(
         "--only",

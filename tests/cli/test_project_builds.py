@@ -85,6 +85,9 @@ def test_keys_are_options(tmp_path: Path, text: str, option: str, value: object)
         (f"[defaults]\nsmall = true\n{A}fast = false", (), {"small": True, "fast": False}),
         (f'{A}compress = "xz"', ("--fast",), {"compress": None, "fast": True}),
         (f"{A}small = true", ("--compress", "xz"), {"compress": "xz", "small": True}),
+        (f"[defaults]\nfast = true\n{A}small = true", (), {"fast": False, "small": True}),
+        (f"[defaults]\nfast = true\n{A}small = false", (), {"fast": True, "small": False}),
+        (f"{A}fast = true", ("--small",), {"fast": False, "small": True}),
         # Of the defaults that mean nothing to a build, it is spared.
         (f'[defaults]\ndisk-compress = "xz"\n{A}disk = "none"', (), {"disk_compress": None}),
         (f'{A}disk-compress = "xz"', ("--disk", "none"), {"disk_compress": None}),
