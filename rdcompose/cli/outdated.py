@@ -7,18 +7,14 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
-from rdcompose.cli.archive import archive_session
-from rdcompose.cli.outdated_sources import Sources, find_sources
-from rdcompose.cli.project import PROJECT_FILE
-from rdcompose.cli.terminal import table
-from rdcompose.compose.outdated import look
-from rdcompose.errors import UsageError
+from rdcompose.errors import SpecError, UsageError
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
     from pathlib import Path
 
+    from rdcompose.cli.outdated_sources import Sources
     from rdcompose.compose.outdated import Finding, Offer
 
 _OUTDATED: Final = 3
@@ -31,21 +27,36 @@ def outdated(arguments: argparse.Namespace) -> int:
     :raises SpecError: a manifest or project file is wrong.
     :raises RdcomposeError: as the archive does; see :mod:`rdcompose.archive`.
     """
-    paths: list[Path] = arguments.paths or [PROJECT_FILE]
-    if not arguments.paths and not PROJECT_FILE.exists():
-        raise UsageError(
-            "there is nothing to compare", hint="name a manifest-R.json, or a directory with one"
-        )
+    paths = _paths(arguments)
+    # Not before it is clear that there is something to do: they take longer than the check.
+    from rdcompose.cli.archive import archive_session
+    from rdcompose.cli.outdated_sources import find_sources
+    from rdcompose.compose.outdated import look
+
     shown = not (arguments.quiet or arguments.no_progress or arguments.json)
     with archive_session(arguments, shown=shown) as session:
         sources = find_sources(paths, lambda: session.archive.suite)
-        findings = [look(used, session.archive) for used in sources.builds_of]
+        findings = [look(row, session.archive, arguments.suite) for row in sources.builds_of]
     counting = [found for found in findings if _counts(found, security=arguments.security)]
     if arguments.json:
         print(json.dumps(_as_json(findings, counting, sources), indent=2, ensure_ascii=False))
     elif not arguments.quiet:
         _print(findings if arguments.verbose else counting, sources)
     return _OUTDATED if counting else 0
+
+
+def _paths(arguments: argparse.Namespace) -> list[Path]:
+    from rdcompose.cli.project import PROJECT_FILE
+
+    paths: list[Path] = arguments.paths or [PROJECT_FILE]
+    missing = [path for path in paths if not path.exists()]
+    if missing and not arguments.paths:
+        raise UsageError(
+            "there is nothing to compare", hint="name a manifest-R.json, or a directory with one"
+        )
+    if missing:
+        raise SpecError(f"cannot read {missing[0]}: there is no such file or directory")
+    return paths
 
 
 def _counts(found: Finding, *, security: bool) -> bool:
@@ -58,6 +69,8 @@ def _print(findings: Sequence[Finding], sources: Sources) -> None:
     if not findings:
         print("nothing is newer")
         return
+    from rdcompose.cli.terminal import table
+
     print(table([_row(found, sources) for found in findings]))
 
 

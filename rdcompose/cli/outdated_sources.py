@@ -82,8 +82,6 @@ def _add_manifest(sources: Sources, path: Path) -> None:
 
 
 def _add_project(sources: Sources, path: Path, suite: Callable[[], str]) -> None:
-    if not path.is_file():
-        raise SpecError(f"cannot read {path}: there is no such file")
     builds = read_builds(read_project(path), path)
     if not builds:
         raise SpecError(f"{path} names no builds", hint="name a manifest-R.json instead")

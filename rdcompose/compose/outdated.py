@@ -95,15 +95,15 @@ def used_packages(lock: Lock) -> tuple[list[Used], list[Input]]:
     return used, others
 
 
-def look(used: Used, archive: Archive) -> Finding:
-    """Compare a package that was used with what an archive has.
+def look(used: Used, archive: Archive, suite: str | None = None) -> Finding:
+    """Compare a package that was used with what an archive has, in another suite if one is given.
 
     :raises NotFoundError: the archive has the release of Debian no more.
     :raises FetchError: a suite cannot be fetched.
     :raises TrustError: a suite is not signed as it must be.
     """
     also = (used.component,) if used.component != "main" else ()
-    suites = tuple(_suites(used.suite, used.architecture, archive, also))
+    suites = tuple(_suites(suite or used.suite, used.architecture, archive, also))
     found = _newest(used, suites, also)
     security = _newest(used, [suite for suite in suites if is_security(suite.name)], also)
     return Finding(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from tests.support.archive_packages import busybox_package, kernel_package, metapackage
-from tests.support.farm import BACKPORT, NEW, OLD, SECURE
+from tests.support.farm import BACKPORT, NEW, OLD, SECURE, TRIXIE
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Shop
@@ -133,6 +133,16 @@ def test_backports_stay_backports(shop: Shop) -> None:
     assert packages(shop, str(shop.out))["kernel"]["newest"]["suite"] == "trixie-backports"
 
 
+def test_another_release_of_debian(shop: Shop) -> None:
+    made(shop, SECURE, "6.1.170-1", "bookworm-security")
+    row = packages(shop, str(shop.out), "--suite", "trixie")["kernel"]
+    assert row["newest"] == {
+        "package": f"linux-image-{TRIXIE}",
+        "version": "6.12.57-1",
+        "suite": "trixie",
+    }
+
+
 def test_a_release_of_several_builds(shop: Shop) -> None:
     shop.run("build", SECURE, "-o", "builds/a")
     shop.run("build", SECURE, "--profile", "virtio", "-o", "builds/b")
@@ -189,7 +199,7 @@ def test_a_project_that_is_built(shop: Shop) -> None:
     ("arguments", "status", "message"),
     [
         ((), 2, "there is nothing to compare"),
-        (("none",), 1, "none"),
+        (("none",), 1, "cannot read none"),
         (("none.toml",), 1, "cannot read none.toml"),
         (("empty",), 1, "empty has no manifest of a build"),
         (("no-builds.toml",), 1, "no-builds.toml names no builds"),
