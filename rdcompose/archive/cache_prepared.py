@@ -35,6 +35,8 @@ _DIRECTORY: Final = "prepared"
 _NEW: Final = ".new"
 _MAX_NAME: Final = 1000
 _PIECE: Final = 1 << 20
+# Of one write: IOV_MAX of Linux.
+_MAX_PIECES: Final = 1024
 
 
 class StoredFile:
@@ -83,12 +85,16 @@ class NewFile:
 
         :raises OSError: the disk is full, or so full that a build may need what is left.
         """
-        data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-        _demand_space(self._descriptor, len(data))
-        view = memoryview(data)
-        while view:
-            view = view[os.write(self._descriptor, view) :]
-        self.size += len(data)
+        views = [memoryview(piece) for piece in pieces if len(piece)]
+        size = sum(map(len, views))
+        _demand_space(self._descriptor, size)
+        while views:
+            done = os.writev(self._descriptor, views[:_MAX_PIECES])
+            while views and done >= len(views[0]):
+                done -= len(views.pop(0))
+            if done:
+                views[0] = views[0][done:]
+        self.size += size
 
     def append(self, other: StoredFile, size: int) -> None:
         """Append the beginning of a file.

@@ -55,7 +55,7 @@ def _as_table(store: Cache) -> str:
     for name, others in (
         ("unfinished downloads", store.partials()),
         ("signed indexes and notes", store.documents()),
-        ("kernels that were read", store.prepared()),
+        ("prepared kernels and programs", store.prepared()),
     ):
         if others:
             used = max(entry.used for entry in others)

@@ -161,7 +161,7 @@ class Compositions:
         from rdcompose.compose.known import Known
 
         kernels = self._read(wanted)
-        self._known = self._known or Known()
+        self._known = self._known or Known(None if self._store is None else self._store.values())
         beside = tuple(self._acquire(wanted, package.architecture) for package in kernels.packages)
         specs = tuple(
             _spec(wanted.arguments, wanted.options, found, wanted.lock) for found in beside

@@ -21,6 +21,7 @@ import rdcompose
 from rdcompose.archive.cache_blocks import CachedBlocks
 from rdcompose.archive.cache_files import CacheDirectory
 from rdcompose.archive.cache_prepared import PreparedFiles
+from rdcompose.archive.cache_values import CachedValues
 from rdcompose.cli.environment import cache_directory
 from rdcompose.errors import UsageError
 from rdcompose.formats.squashfs.store import BothBlocks
@@ -36,8 +37,8 @@ if TYPE_CHECKING:
 
 # Written at once: a thread that writes waits for the others each time.
 _BATCH: Final = 4 << 20
-# Rooms whose code decides what is read of a kernel.
-_READERS: Final = ("kernel", "formats")
+# Rooms whose code decides what is read of a kernel or a program.
+_READERS: Final = ("compose", "kernel", "formats")
 
 
 class Digest(NamedTuple):
@@ -117,6 +118,10 @@ class KernelStore:
         names = [(kernel.release, kernel.architecture.name) for kernel in kernels]
         title = _title(release for release, _ in names)
         return CachedBlocks(self._files, _key("blocks", *names), title)
+
+    def values(self) -> CachedValues:
+        """Return what else was worked out before."""
+        return CachedValues(self._files, f"value {_code()}")
 
     def _find(
         self, key: str, origin: Origin, device_trees: Callable[[str], bool] | None

@@ -10,6 +10,7 @@ from rdcompose.compose.userspace import load_program_file
 if TYPE_CHECKING:
     from rdcompose.compose.inputs import InputFile
     from rdcompose.compose.programname import ProgramName
+    from rdcompose.compose.programs import Kept
     from rdcompose.compose.userspace import Loaded
     from rdcompose.kernel.depmod import Depmod
     from rdcompose.kernel.moduletree import ModuleTree
@@ -17,9 +18,13 @@ if TYPE_CHECKING:
 
 
 class Known:
-    """Dependencies of kernels and programs from files, each worked out once."""
+    """Dependencies of kernels and programs from files, each worked out once.
 
-    def __init__(self) -> None:
+    ``kept`` has what earlier calls have worked out.
+    """
+
+    def __init__(self, kept: Kept | None = None) -> None:
+        self._kept = kept
         self._depmods: list[tuple[ModuleTree, Depmod]] = []
         self._programs: list[tuple[tuple[ProgramName, InputFile, Architecture], Loaded]] = []
 
@@ -45,6 +50,6 @@ class Known:
         for known, loaded in self._programs:
             if known == key:
                 return loaded
-        loaded = load_program_file(*key)
+        loaded = load_program_file(*key, self._kept)
         self._programs.append((key, loaded))
         return loaded

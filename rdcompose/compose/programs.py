@@ -11,14 +11,15 @@ import dataclasses
 import enum
 import hashlib
 import io
-from typing import TYPE_CHECKING, Final, assert_never
+import json
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, assert_never
 
 from rdcompose.compose.applets import read_applets
 from rdcompose.compose.programname import BUSYBOX_PATH, E2FSCK_PATH, ProgramName
 from rdcompose.errors import FormatError, SpecError, UnsupportedError
 from rdcompose.formats.apk import VERSION_3_MAGICS, Apk
 from rdcompose.formats.deb import Deb
-from rdcompose.formats.executable import is_elf, read_executable
+from rdcompose.formats.executable import Executable, is_elf, read_executable
 from rdcompose.formats.tarstream import Kind
 from rdcompose.kernel.release import architecture_of_elf, machine_name
 from rdcompose.tree import Bytes, Entry, File, Symlink
@@ -26,7 +27,6 @@ from rdcompose.tree import Bytes, Entry, File, Symlink
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from rdcompose.formats.executable import Executable
     from rdcompose.formats.tarstream import Member
     from rdcompose.kernel.release import Architecture
 
@@ -90,6 +90,19 @@ class Origin:
     architecture: str | None = None
 
 
+class _Found(NamedTuple):
+    """A program, where it is from, and what it needs."""
+
+    content: bytes
+    origin: Origin
+    executable: Executable
+
+
+# What follows from a package alone, and what there is to a program that runs alone.
+_OF_PACKAGE: Final = ("kind", "path", "package", "version", "architecture")
+_OF_PROGRAM: Final = ("machine", "bits", "byteorder", "runnable")
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Program:
     """A program that runs alone on the kernel's architecture; ``content`` is the ELF file."""
@@ -100,35 +113,78 @@ class Program:
     origin: Origin
 
 
+class Kept(Protocol):
+    """What was worked out before, by keys that name all that it follows from."""
+
+    def get(self, key: str, /) -> bytes | None:
+        """Return a value; ``None`` if it is not there."""
+
+    def put(self, key: str, value: bytes, /) -> None:
+        """Keep a value, if it can be kept."""
+
+
 def load_program(
-    name: ProgramName | str, data: bytes, source: str, *, architecture: Architecture | None
+    name: ProgramName | str,
+    data: bytes,
+    source: str,
+    *,
+    architecture: Architecture | None,
+    kept: Kept | None = None,
 ) -> Program:
     """Take a program out of the bytes of a program file, ``.deb`` or ``.apk``.
 
     ``source`` names the bytes in messages. Without an architecture to fit, it is the
-    program's own.
+    program's own. ``kept`` has programs of packages that were read before.
 
     :raises SpecError: it is not the program asked for, is not static, cannot be
         started, or is for another architecture.
     :raises FormatError: the package or the program is damaged.
     """
     name = ProgramName(name)
+    digest = hashlib.sha256(data).hexdigest()
+    key = f"{name} {digest}"
+    found = None if kept is None or is_elf(data) else _known(kept.get(key), source, data, digest)
     try:
-        content, origin = _find(name, data, source)
-        executable = read_executable(content)
+        fresh = found is None
+        if found is None:
+            content, origin = _find(name, data, source, digest)
+            found = _Found(content, origin, read_executable(content))
     except (FormatError, UnsupportedError) as error:
         raise type(error)(f"{source}: {error.message}", hint=error.hint) from error
+    content, origin, executable = found
     where = source if origin.path is None else f"{origin.path} in {source}"
     if architecture is None:
         architecture = _own_architecture(executable, where)
-    fault = _fault(name, executable, architecture) or _not_the_program(name, content)
+    fault = _fault(name, executable, architecture)
+    if fault is None and fresh:
+        fault = _not_the_program(name, content)
     if fault is not None:
         raise SpecError(
             f"{where} {fault}",
             hint=f"what serves is a static {name} for {architecture.name}, "
             f"for example of the package {_PACKAGES[name]}",
         )
+    if kept is not None and fresh and not is_elf(data):
+        kept.put(key, _value(found))
     return Program(name=name, content=content, architecture=architecture, origin=origin)
+
+
+def _known(value: bytes | None, source: str, data: bytes, digest: str) -> _Found | None:
+    """Return what was found before in the same package."""
+    if value is None:
+        return None
+    line, _, content = value.partition(b"\n")
+    fields, judged = json.loads(line)
+    kind = SourceKind(fields.pop("kind"))
+    origin = Origin(name=source, kind=kind, sha256=digest, size=len(data), **fields)
+    # Only programs that run alone are kept.
+    return _Found(content, origin, Executable(**judged, interpreter=None, needed=()))
+
+
+def _value(found: _Found) -> bytes:
+    origin = {field: getattr(found.origin, field) for field in _OF_PACKAGE}
+    judged = {field: getattr(found.executable, field) for field in _OF_PROGRAM}
+    return json.dumps([origin, judged]).encode() + b"\n" + found.content
 
 
 def program_architecture(content: bytes, where: str) -> Architecture:
@@ -179,8 +235,7 @@ def _not_the_program(name: ProgramName, content: bytes) -> str | None:
     return None
 
 
-def _find(name: ProgramName, data: bytes, source: str) -> tuple[bytes, Origin]:
-    digest = hashlib.sha256(data).hexdigest()
+def _find(name: ProgramName, data: bytes, source: str, digest: str) -> tuple[bytes, Origin]:
     if is_elf(data):
         return data, Origin(name=source, kind=SourceKind.PROGRAM, sha256=digest, size=len(data))
     if data.startswith(b"!<arch>\n"):

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from rdcompose.compose.added import Added, Additions
     from rdcompose.compose.inputs import InputFile
-    from rdcompose.compose.programs import Program
+    from rdcompose.compose.programs import Kept, Program
     from rdcompose.kernel.release import Architecture
     from rdcompose.tree import Tree
 
@@ -130,14 +130,16 @@ def _check_programs(own: Tree, template: Path, architecture: Architecture) -> No
             )
 
 
-def load_program_file(name: ProgramName, file: InputFile, architecture: Architecture) -> Loaded:
-    """Read a program that a composition names.
+def load_program_file(
+    name: ProgramName, file: InputFile, architecture: Architecture, kept: Kept | None = None
+) -> Loaded:
+    """Read a program that a composition names; ``kept`` has those that were read before.
 
     :raises SpecError: it cannot be read, or cannot run in the initramfs.
     :raises FormatError: the program or its package is damaged.
     """
     data = read_file(file.path, name)
-    program = load_program(name, data, str(file.path), architecture=architecture)
+    program = load_program(name, data, str(file.path), architecture=architecture, kept=kept)
     origin = program.origin
     item = Input(
         role=name.value,

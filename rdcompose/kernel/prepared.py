@@ -87,7 +87,7 @@ class Prepared:
         digest = _digest(sizes, contents.size, b"".join(pieces))
         yield _HEAD.pack(_MAGIC, *sizes, contents.size, digest)
         yield from pieces
-        yield from contents.pieces()
+        yield from contents.pieces
 
 
 class _Contents:
@@ -96,11 +96,13 @@ class _Contents:
     def __init__(self) -> None:
         self.places: list[Stored] = []
         self.size = 0
-        self._pieces: list[bytes | Held] = []
+        self.pieces: list[bytes | memoryview] = []
 
     def add(self, content: bytes | Held) -> int:
         """Add a content; returns its number."""
+        stored: bytes | memoryview
         if isinstance(content, Held):
+            # What is held plain may be packed later.
             stored, packed = content.stored()
             size, digest = content.size, content.digest
         else:
@@ -108,14 +110,9 @@ class _Contents:
             size, digest = len(content), content_digest(content)
         place = Stored(self.size, len(stored), size, packed, digest)
         self.places.append(place)
-        self._pieces.append(content)
+        self.pieces.append(stored)
         self.size += place.stored
         return len(self.places) - 1
-
-    def pieces(self) -> Iterator[bytes | memoryview]:
-        """Yield all contents as they are stored."""
-        for content in self._pieces:
-            yield content.stored()[0] if isinstance(content, Held) else content
 
 
 def _describe(kernel: KernelPackage, contents: _Contents) -> dict[str, Any]:

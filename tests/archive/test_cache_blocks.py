@@ -6,6 +6,7 @@ import os
 import random
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING
 from unittest import mock
 
 import pytest
@@ -14,6 +15,9 @@ from rdcompose.archive import cache_blocks
 from rdcompose.archive.cache_blocks import CachedBlocks
 from rdcompose.archive.cache_files import CacheDirectory
 from rdcompose.archive.cache_prepared import PreparedFiles
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 KEY = "b" * 64
 SOME, OTHER, ONE, TWO = [word.encode().ljust(32) for word in ("key", "other", "one", "two")]
@@ -132,17 +136,17 @@ def test_a_file_that_is_too_large_begins_again(
 
 def test_a_full_disk_keeps_nothing_and_stops_nobody(files: PreparedFiles) -> None:
     keep(files, dict(list(BLOCKS.items())[:3]))
-    written = os.write
+    written = os.writev
     left = 6000
 
-    def write(descriptor: int, data: bytes) -> int:
+    def write(descriptor: int, data: Sequence[memoryview]) -> int:
         nonlocal left
-        left -= len(data)
+        left -= sum(map(len, data))
         if left < 0:
             raise OSError("full")
         return written(descriptor, data)
 
-    with mock.patch.object(os, "write", side_effect=write):
+    with mock.patch.object(os, "writev", side_effect=write):
         keep(files)
     assert len(kept(files)) == 3
 

@@ -16,7 +16,7 @@ from rdcompose.archive.cache_files import CacheDirectory
 from rdcompose.archive.cache_prepared import PreparedFiles
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 KEY = "a" * 64
 DATA = bytes(range(256)) * 5000
@@ -73,6 +73,22 @@ def test_parts_are_written_in_their_order(files: PreparedFiles) -> None:
     with again, pytest.raises(OSError, match="ends early"):
         again.append(old, old.size + 1)
     assert old.read(0, old.size) == DATA
+
+
+def test_a_write_that_takes_a_part_is_gone_on_with(files: PreparedFiles) -> None:
+    pieces = [bytes([number % 251]) * (number % 7) for number in range(3000)]
+    written = os.writev
+
+    def short(descriptor: int, views: Sequence[memoryview]) -> int:
+        return written(descriptor, [b"".join(views)[:1001]])
+
+    new = files.begin(KEY, "6.1")
+    assert new is not None
+    with mock.patch.object(os, "writev", side_effect=short):
+        new.write(*pieces)
+    assert new.size == len(b"6.1\n") + len(b"".join(pieces))
+    new.publish()
+    assert content(files) == b"".join(pieces)
 
 
 def test_nothing_is_seen_before_it_is_published(files: PreparedFiles, tmp_path: Path) -> None:
@@ -147,13 +163,13 @@ def test_a_full_disk_leaves_nothing(files: PreparedFiles, tmp_path: Path, error:
     new = files.begin(KEY, "6.1")
     assert new is not None
     with (
-        mock.patch.object(os, "write", side_effect=OSError(error, "no")),
+        mock.patch.object(os, "writev", side_effect=OSError(error, "no")),
         new,
         pytest.raises(OSError, match="no"),
     ):
         new.write(DATA)
     assert listing(tmp_path) == [KEY]
-    with mock.patch.object(os, "write", side_effect=OSError(error, "no")):
+    with mock.patch.object(os, "writev", side_effect=OSError(error, "no")):
         assert files.begin(KEY, "6.1") is None
     assert content(files) == b"old"
 

@@ -77,12 +77,12 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
 @pytest.mark.usefixtures("directory", "utc")
 def test_list(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(capsys, "list").splitlines() == [
-        "linux-image.deb                1.5 MB  2026-03-04 05:06",
-        "busybox.deb                     300 B  2026-03-04 05:06",
-        "(unfinished downloads: 1)         5 B  2026-03-04 05:06",
-        "(signed indexes and notes: 1)   111 B  2026-03-04 05:06",
-        "(kernels that were read: 1)      20 B  2026-03-04 05:06",
-        "total                          1.5 MB  5 files",
+        "linux-image.deb                     1.5 MB  2026-03-04 05:06",
+        "busybox.deb                          300 B  2026-03-04 05:06",
+        "(unfinished downloads: 1)              5 B  2026-03-04 05:06",
+        "(signed indexes and notes: 1)        111 B  2026-03-04 05:06",
+        "(prepared kernels and programs: 1)    20 B  2026-03-04 05:06",
+        "total                               1.5 MB  5 files",
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 
 import pytest
@@ -75,6 +76,50 @@ def test_busybox_of_an_apk() -> None:
         version="1.37.0-r14",
         architecture="aarch64",
     )
+
+
+class Keeper(dict[str, bytes]):
+    """What was worked out before, which counts what it gives."""
+
+    given = 0
+
+    def get(self, key: str, /) -> bytes | None:  # type: ignore[override]
+        value = super().get(key)
+        self.given += value is not None
+        return value
+
+    def put(self, key: str, value: bytes, /) -> None:
+        self[key] = value
+
+
+@pytest.mark.parametrize("form", ["deb", "apk"])
+def test_a_package_that_was_read_before_gives_the_same(form: str) -> None:
+    make = {"deb": make_deb, "apk": make_apk}[form]
+    data = make({"bin/busybox": (0o755, BUSYBOX)})  # type: ignore[operator]
+    kept = Keeper()
+    first = load_program("busybox", data, "one", architecture=AMD64, kept=kept)
+    again = load_program("busybox", data, "two", architecture=AMD64, kept=kept)
+    assert kept.given == 1
+    assert again == load_program("busybox", data, "two", architecture=AMD64)
+    assert dataclasses.replace(again.origin, name="one") == first.origin
+    with pytest.raises(SpecError, match="is for 64-bit x86-64, but the kernel is arm64"):
+        load_program("busybox", data, "two", architecture=ARM64, kept=kept)
+
+
+@pytest.mark.parametrize("content", [DYNAMIC, E2FSCK])
+def test_what_does_not_serve_is_not_kept(content: bytes) -> None:
+    kept = Keeper()
+    data = make_deb({"bin/busybox": (0o755, content)})
+    for _ in range(2):
+        with pytest.raises(SpecError, match=r"is not static|but not busybox"):
+            load_program("busybox", data, "x", architecture=AMD64, kept=kept)
+    assert kept == {}
+
+
+def test_a_program_file_is_not_kept() -> None:
+    kept = Keeper()
+    load_program("busybox", BUSYBOX, "x", architecture=AMD64, kept=kept)
+    assert kept == {}
 
 
 def test_e2fsck_of_a_deb() -> None:
