@@ -26,6 +26,12 @@ if TYPE_CHECKING:
 def build(arguments: argparse.Namespace) -> int:
     """Run the command; returns the exit status."""
     builds = _named(arguments)
+    several = bool(builds) or len(arguments.profile or ()) > 1
+    if arguments.report is not None and (several or arguments.json):
+        raise UsageError(
+            "--report is for one composition, and goes without --json",
+            hint="as data it is written by --report FILE.json",
+        )
     if builds:
         from rdcompose.cli.builds import build_project
 
@@ -81,6 +87,10 @@ def _build_one(arguments: argparse.Namespace) -> int:
                 )
     kernel = composition.kernels.inputs[0]
     _tell(arguments, plans, results, kernel, seconds=time.monotonic() - started)
+    if arguments.report is not None:
+        from rdcompose.cli.report import write_report
+
+        write_report(plans, arguments.output, arguments.report, threads=arguments.threads)
     return 0
 
 

@@ -107,6 +107,12 @@ def add_build_options(parser: argparse.ArgumentParser) -> None:
     add_image_options(parser)
     add_archive_options(parser)
     _add_common(parser)
+    parser.add_argument(
+        "--report",
+        metavar="FILE",
+        help="write where the bytes of initramfs and disk are: tables, JSON if the name ends in "
+        ".json; '-' for standard output",
+    )
 
 
 def _add_kernels(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -21,8 +21,10 @@ from rdcompose.errors import FormatError, SpecError, UnsupportedError
 from rdcompose.formats import decoding, xz, zstd
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from types import ModuleType
+
+    from zstandard import ZstdCompressionParameters
 
 # Each stream costs a copy of what follows it, so a file of tiny ones would take hours.
 MAX_STREAMS: Final = 1024
@@ -175,19 +177,41 @@ def _hint(name: str) -> str:
 def _zstd(data: bytes, level: int) -> bytes:
     import zstandard
 
+    parameters = _parameters(len(data), level)
+    return zstandard.ZstdCompressor(compression_params=parameters).compress(data)
+
+
+def _parameters(size: int, level: int) -> ZstdCompressionParameters:
+    import zstandard
+
     # The window of all levels below 17 is smaller than an initramfs, in which static
     # programs repeat each other's libraries from one end to the other. That it covers the
     # data makes level 9 smaller than level 16 otherwise is, in a tenth of the time.
-    window = (len(data) - 1).bit_length()
-    parameters = zstandard.ZstdCompressionParameters.from_level(
+    window = (size - 1).bit_length()
+    return zstandard.ZstdCompressionParameters.from_level(
         level,
-        source_size=len(data),
+        source_size=size,
         window_log=min(max(window, zstandard.WINDOWLOG_MIN), _ZSTD_WINDOW_LOG),
         write_content_size=True,
         write_checksum=True,
         threads=0,
     )
-    return zstandard.ZstdCompressor(compression_params=parameters).compress(data)
+
+
+def shares(pieces: Sequence[bytes], level: int) -> list[int]:
+    """Return what each piece adds when they are compressed as one, in bytes.
+
+    By zstd, whose blocks can be ended anywhere; that makes the sum a little more than what the
+    whole takes.
+    """
+    import zstandard
+
+    size = sum(map(len, pieces))
+    stream = zstandard.ZstdCompressor(compression_params=_parameters(size, level)).compressobj()
+    return [
+        len(stream.compress(piece) + stream.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK))
+        for piece in pieces
+    ]
 
 
 def _gzip(data: bytes, level: int) -> bytes:

@@ -98,13 +98,16 @@ class _Reading:
                     _refused(self._data, segment),
                 )
                 self.segments.append(facts)
-                yield from _archives(segment.data)
+                yield from archive_entries(segment.data)
         except (FormatError, UnsupportedError) as error:
             self.problem = error.message
 
 
-def _archives(data: bytes) -> Iterator[Entry]:
-    """Yield the entries of archives that follow each other, zeros between them."""
+def archive_entries(data: bytes) -> Iterator[Entry]:
+    """Yield the entries of archives that follow each other, zeros between them.
+
+    :raises FormatError: one is damaged.
+    """
     position = _skip_zeros(data, 0)
     while position < len(data):
         reader = cpio.read_newc(data, position)

@@ -92,6 +92,42 @@ class SquashfsImage:
 
         :raises FormatError: a table is damaged, or a name hostile.
         """
+        for entry, _ in self._walk():
+            yield entry
+
+    def stored_sizes(self) -> Iterator[tuple[Entry, int]]:
+        """Yield the same with the bytes that the content of each takes in the image.
+
+        Of a block that several files end in, each has the part that its end is of what they put
+        into it. Blocks that several files have count for the first.
+
+        :raises FormatError: as :meth:`entries` does.
+        """
+        rows = list(self._walk())
+        ends: dict[int, int] = {}
+        seen: set[tuple[int, int]] = set()
+        own: list[tuple[Entry, int, int, int]] = []
+        for entry, inode in rows:
+            blocks = [stored & (DATA_STORED - 1) for (stored,) in _BLOCK.iter_unpack(inode.blocks)]
+            end = inode.size - len(blocks) * self.superblock.block_size
+            whole, tail = (inode.start, -1), (inode.fragment, inode.offset)
+            size = 0 if whole in seen else sum(blocks)
+            if inode.kind != inodes.FILE or inode.fragment == NO_FRAGMENT or tail in seen:
+                end = 0
+            if blocks:
+                seen.add(whole)
+            if end:
+                seen.add(tail)
+                ends[inode.fragment] = ends.get(inode.fragment, 0) + end
+            own.append((entry, size, inode.fragment, end))
+        for entry, size, fragment, end in own:
+            if end:
+                stored = self._fragments.get(fragment)[1] & (DATA_STORED - 1)
+                yield entry, size + stored * end // ends[fragment]
+            else:
+                yield entry, size
+
+    def _walk(self) -> Iterator[tuple[Entry, Inode]]:
         root = self._inode(self.superblock.root)
         if root.kind != inodes.DIRECTORY:
             raise FormatError("the root of the squashfs image is no directory")
@@ -108,7 +144,7 @@ class SquashfsImage:
                     raise FormatError(f"the squashfs image has more than {MAX_NAMES} names")
                 inode = self._inode(reference)
                 entry = self._entry(_joined(path, name), inode)
-                yield entry
+                yield entry, inode
                 if isinstance(entry, Directory):
                     if inode.number in seen:
                         raise FormatError(f"the directory {entry.path!r} is there twice")
