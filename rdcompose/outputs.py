@@ -1,6 +1,7 @@
 """From a plan to files: all of them, complete, or none.
 
-The initramfs is compressed beside the modules disk, both straight into their files.
+The initramfs is compressed, and the kernel written, beside the modules disk; all straight into
+their files.
 """
 
 from __future__ import annotations
@@ -187,16 +188,18 @@ def _run(
     """Write the files; returns also the sizes of the initramfs's segments, by their names."""
     names = _names(plan)
     sizes: dict[str, int] = {}
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="initramfs") as beside:
-        initramfs = beside.submit(_put_initramfs, publication, plan, names, sizes)
+    with ThreadPoolExecutor(max_workers=2, thread_name_prefix="outputs") as beside:
+        others = [
+            beside.submit(_put_initramfs, publication, plan, names, sizes),
+            beside.submit(_put_kernel, publication, plan, names),
+        ]
         # The longest job runs in this thread, where an interrupt arrives.
-        outputs = []
+        outputs: list[Output] = []
         if plan.disk is not None:
             write = partial(_write_disk, plan, plan.disk, threads, blocks)
             outputs.append(_put(publication, names["disk"], write))
-        outputs.append(_put(publication, names["image"], lambda out: _write(out, plan.image.data)))
-        outputs.append(_put(publication, names["config"], lambda out: _write(out, plan.config)))
-        outputs += initramfs.result()
+        for other in others:
+            outputs += other.result()
     return outputs, sizes
 
 
@@ -212,6 +215,13 @@ def _put(publication: Publication, name: str, write: Callable[[BinaryIO], object
 
 def _write(out: BinaryIO, data: bytes) -> None:
     out.write(data)
+
+
+def _put_kernel(publication: Publication, plan: Plan, names: Mapping[str, str]) -> list[Output]:
+    return [
+        _put(publication, names["image"], lambda out: _write(out, plan.image.data)),
+        _put(publication, names["config"], lambda out: _write(out, plan.config)),
+    ]
 
 
 def _put_initramfs(
