@@ -57,18 +57,23 @@ class Result:
 
 
 def write_outputs(
-    plans: Sequence[Plan], directory: Path, *, threads: int, blocks: BlockStore | None = None
+    plans: Sequence[Plan],
+    directory: Path,
+    *,
+    threads: int,
+    blocks: BlockStore | None = None,
+    mark: str = "",
 ) -> tuple[Result, ...]:
     """Write every file of some compositions into a directory; one result for each.
 
     Files of an earlier composition of the same release are replaced, and removed where
     this one has none, so that no two that do not fit stand side by side. Other files
     stay, whatever their names. ``blocks`` keeps what is compressed for the disks, for other
-    calls.
+    calls; ``mark`` is as :class:`Publication` has it.
 
     :raises OutputError: a file cannot be written; the directory is as it was.
     """
-    with Publication(directory) as publication:
+    with Publication(directory, mark) as publication:
         results = [_write_files(publication, plan, threads, blocks) for plan in plans]
         with publication.locked():
             stale: set[str] = set()

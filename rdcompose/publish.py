@@ -35,14 +35,18 @@ _DIRECTORY_MODE: Final = 0o755
 class Publication:
     """A set of files that is to appear in one directory; a context manager.
 
+    ``mark`` is a part of the temporary names, by which :func:`sweep` finds what a killed process
+    left.
+
     Leaving it without :meth:`publish` removes everything that was written. The
     directory is made when it is missing, and removed again if nothing was published.
 
     :raises OutputError: the directory cannot be made or written.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, mark: str = "") -> None:
         self._directory = directory
+        self._mark = mark
         self._made: list[Path] = []
         self._files: dict[str, Path] = {}
         self._directories: set[str] = set()
@@ -96,7 +100,7 @@ class Publication:
         :raises OutputError: the file system refuses; the disk is full.
         """
         target = self._directory / name
-        path = self._directory / f".{name}.{secrets.token_hex(4)}.tmp"
+        path = self._directory / _hidden(name, self._mark, "tmp")
         try:
             if target.is_dir():
                 raise OutputError(f"cannot write {target}: it is a directory")
@@ -117,7 +121,7 @@ class Publication:
 
         :raises OutputError: the file system refuses.
         """
-        path = self._directory / f".{name}.{secrets.token_hex(4)}.tmp"
+        path = self._directory / _hidden(name, self._mark, "tmp")
         self._files[name] = path
         self._directories.add(name)
         try:
@@ -186,12 +190,28 @@ class Publication:
         *,
         directory: bool = False,
     ) -> None:
-        saved = _set_aside_directory(target) if directory else _set_aside(target)
+        old = target.with_name(_hidden(target.name, self._mark, "old"))
+        saved = _set_aside_directory(target, old) if directory else _set_aside(target, old)
         undo.append((target, saved))
         if source is not None:
             source.rename(target)
         elif saved is not None and not directory:
             target.unlink(missing_ok=True)
+
+
+def sweep(directory: Path, mark: str, *, published: bool) -> None:
+    """Remove what killed publications with a mark have left, when none of them goes on.
+
+    What stood there before them is only removed where something was ``published`` since.
+    """
+    kind = "*" if published else "tmp"
+    with contextlib.suppress(OSError):  # there is no such directory, or it cannot be changed
+        for path in sorted(directory.glob(f".*.{mark}-*.{kind}")):
+            _remove(path)
+
+
+def _hidden(name: str, mark: str, kind: str) -> str:
+    return f".{name}.{mark and f'{mark}-'}{secrets.token_hex(4)}.{kind}"
 
 
 def give_mode(file: int | Path, mode: int) -> None:
@@ -203,8 +223,7 @@ def give_mode(file: int | Path, mode: int) -> None:
         os.chmod(file, mode)  # noqa: PTH101 (of an open file, too)
 
 
-def _set_aside_directory(target: Path) -> Path | None:
-    saved = target.with_name(f".{target.name}.{secrets.token_hex(4)}.old")
+def _set_aside_directory(target: Path, saved: Path) -> Path | None:
     if not os.path.lexists(target):
         return None
     if target.is_symlink() or not target.is_dir():
@@ -223,9 +242,8 @@ def _remove(path: Path) -> None:
     shutil.rmtree(path)
 
 
-def _set_aside(target: Path) -> Path | None:
-    """Keep what stands at ``target`` under another name; ``None`` if nothing does."""
-    saved = target.with_name(f".{target.name}.{secrets.token_hex(4)}.old")
+def _set_aside(target: Path, saved: Path) -> Path | None:
+    """Keep what stands at ``target`` as ``saved``; ``None`` if nothing does."""
     if target.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
     try:

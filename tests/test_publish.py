@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from rdcompose.errors import OutputError
-from rdcompose.publish import Publication
+from rdcompose.publish import Publication, sweep
 
 
 def put(publication: Publication, name: str, data: bytes) -> None:
@@ -450,3 +450,31 @@ def test_a_file_system_that_is_read_only(tmp_path: Path, monkeypatch: pytest.Mon
         publication.file("a"),
     ):
         pass
+
+
+def test_what_a_killed_process_left_is_found_by_its_mark(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).write_bytes(b"earlier")
+    publication = Publication(tmp_path, "0123abcd").__enter__()
+    with publication.file("a") as out:
+        out.write(b"new")
+    (publication.subdirectory("d") / "file").write_bytes(b"new")
+    other = Publication(tmp_path, "4567cdef").__enter__()
+    with other.file("a") as out:
+        out.write(b"other")
+    (tmp_path / ".b.0123abcd-00000000.old").write_bytes(b"earlier")
+    sweep(tmp_path, "0123abcd", published=False)
+    left = sorted(path.name for path in tmp_path.iterdir())
+    assert left[0].startswith(".a.4567cdef-")
+    assert left[1:] == [".b.0123abcd-00000000.old", "a", "b"]
+    sweep(tmp_path, "0123abcd", published=True)
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".b")] == []
+    other.publish()
+    other.__exit__(None, None, None)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]
+    assert (tmp_path / "a").read_bytes() == b"other"
+
+
+def test_nothing_to_sweep(tmp_path: Path) -> None:
+    sweep(tmp_path / "none", "0123abcd", published=True)
+    assert not (tmp_path / "none").exists()

@@ -36,7 +36,7 @@ def build(arguments: argparse.Namespace) -> int:
         from rdcompose.cli.builds import build_project
 
         return build_project(arguments, builds)
-    for option in ("only", "jobs"):
+    for option in ("only", "jobs", "executor"):
         if getattr(arguments, option) is not None:
             raise UsageError(
                 f"--{option} is for the builds that rdcompose.toml names",

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
 
     from rdcompose.cli.job import Job, Outcome
+    from rdcompose.cli.job_pool import Pool
     from rdcompose.cli.project_builds import NamedBuild
 
 
@@ -91,11 +92,14 @@ def _run(arguments: argparse.Namespace, parts: Sequence[Part]) -> int:
     jobs = jobs_of(parts, Path.cwd())
     shown = not (arguments.quiet or arguments.no_progress)
     count = min(arguments.jobs or 1, len(jobs))
+    pool = _pool(arguments, count)
     outcomes: Generator[Outcome, None, None]
-    if count == 1:
+    if pool is None:
         outcomes = (outcome for job in jobs for outcome in outcomes_of(job, shown=shown))
     else:
-        outcomes = _beside(jobs, count, arguments.threads, shown=shown)
+        # What is on one machine shares its processors.
+        threads = max(1, arguments.threads // count)
+        outcomes = _beside([_with_threads(job, threads) for job in jobs], pool, shown=shown)
     found: dict[str, Outcome] = {}
     with contextlib.closing(outcomes):
         for outcome in outcomes:
@@ -104,23 +108,42 @@ def _run(arguments: argparse.Namespace, parts: Sequence[Part]) -> int:
     return _tell(arguments, [found[part.title] for part in parts])
 
 
-def _beside(
-    jobs: Sequence[Job], count: int, threads: int, *, shown: bool
-) -> Generator[Outcome, None, None]:
-    from rdcompose.cli.job_pool import processes, run_jobs
+def _pool(arguments: argparse.Namespace, count: int) -> Pool | None:
+    """Return where jobs run, ``None`` for one after the other in this process.
 
-    share = max(1, threads // count)
-    jobs = [dataclasses.replace(job, parts=tuple(_threads(job, share))) for job in jobs]
+    :raises RdcomposeError: there is no such place.
+    """
+    if arguments.executor is not None:
+        from rdcompose.cli.job_cluster import ClusterPool
+
+        if arguments.jobs is not None:
+            raise UsageError(
+                "--jobs has no meaning with --executor", hint="the cluster's workers are as many"
+            )
+        return ClusterPool(arguments.executor)
+    if count == 1:
+        return None
+    from rdcompose.cli.job_pool import ProcessPool
+
+    return ProcessPool(count)
+
+
+def _with_threads(job: Job, threads: int) -> Job:
+    parts = (
+        dataclasses.replace(part, arguments=_with(part.arguments, threads=threads))
+        for part in job.parts
+    )
+    return dataclasses.replace(job, parts=tuple(parts))
+
+
+def _beside(jobs: Sequence[Job], pool: Pool, *, shown: bool) -> Generator[Outcome, None, None]:
+    from rdcompose.cli.job_pool import run_jobs
+
     total = sum(len(job.parts) for job in jobs)
-    with progress(f"building, {count} at a time", shown=shown) as advance:
-        for number, outcome in enumerate(run_jobs(jobs, processes, count, build_job), 1):
+    with progress(f"building {total}", shown=shown) as advance:
+        for number, outcome in enumerate(run_jobs(jobs, pool, build_job), 1):
             advance(number, total)
             yield outcome
-
-
-def _threads(job: Job, share: int) -> Iterator[Part]:
-    for part in job.parts:
-        yield dataclasses.replace(part, arguments=_with(part.arguments, threads=share))
 
 
 def _tell_at_once(outcome: Outcome) -> None:

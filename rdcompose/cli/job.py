@@ -9,15 +9,19 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
+import secrets
+import threading
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from rdcompose import __version__
 from rdcompose.cli.composition import DEFAULTS, Compositions, wish
 from rdcompose.cli.interrupts import arrived
 from rdcompose.cli.prepared import kept_blocks, kernel_store
 from rdcompose.cli.summary import summary
 from rdcompose.cli.terminal import progress, warn
 from rdcompose.compose.lock import read_lock
-from rdcompose.errors import RdcomposeError, UsageError
+from rdcompose.errors import RdcomposeError, SpecError, UsageError
 from rdcompose.formats.squashfs.store import MemoryBlocks
 from rdcompose.outputs import write_outputs
 
@@ -30,6 +34,8 @@ if TYPE_CHECKING:
     from rdcompose.cli.terminal import Say
 
 T = TypeVar("T")
+
+_ONE: Final = threading.Lock()
 
 # What is kept of the disks of a kernel, in bytes: the largest of Debian's has less.
 _BLOCKS: Final = 128 << 20
@@ -51,10 +57,16 @@ class Part:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """Builds of the same kernel. ``directory`` is what relative paths are relative to."""
+    """Builds of the same kernel. ``directory`` is what relative paths are relative to.
+
+    ``mark`` is a part of the names of its temporary files, and ``version`` of rdcompose the one
+    that is to do it.
+    """
 
     parts: tuple[Part, ...]
     directory: Path
+    mark: str = dataclasses.field(default_factory=lambda: secrets.token_hex(4))
+    version: str = __version__
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,15 +108,42 @@ def jobs_of(parts: Iterable[Part], directory: Path) -> list[Job]:
 
 
 def build_job(job: Job) -> tuple[Outcome, ...]:
-    """Make the builds of a job, silently; returns what became of each."""
-    outcomes = []
-    # The directory is the process's own: who runs jobs in one process at a time agrees in it.
-    with contextlib.chdir(job.directory):
+    """Make the builds of a job, silently; returns what became of each.
+
+    :raises SpecError: this is not where the job can be done.
+    """
+    if job.version != __version__:
+        raise SpecError(
+            f"rdcompose is {__version__} where jobs are done, and {job.version} here",
+            hint="install the same version everywhere",
+        )
+    # One at a time: the current directory belongs to the process, and memory does, too.
+    with _ONE, _directory(job.directory):
         said: list[str] = []
+        outcomes = []
         for outcome in outcomes_of(job, shown=False, say=said.append):
             outcomes.append(dataclasses.replace(outcome, said=tuple(said)))
             said.clear()
     return tuple(outcomes)
+
+
+@contextlib.contextmanager
+def _directory(path: Path) -> Iterator[None]:
+    before = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        try:
+            os.chdir(path)
+        except OSError as error:
+            raise SpecError(
+                f"there is no directory {path} where jobs are done: {error.strerror}",
+                hint="all machines must see it at the same path",
+            ) from error
+        try:
+            yield
+        finally:
+            os.fchdir(before)
+    finally:
+        os.close(before)
 
 
 def outcomes_of(job: Job, *, shown: bool, say: Say = warn) -> Iterator[Outcome]:
@@ -115,7 +154,7 @@ def outcomes_of(job: Job, *, shown: bool, say: Say = warn) -> Iterator[Outcome]:
         for part in job.parts:
             output: Path = part.arguments.output
             try:
-                summaries = _build(part, compositions, store, memory, shown=shown)
+                summaries = _build(part, compositions, store, memory, job.mark, shown=shown)
             except RdcomposeError as error:
                 if arrived() is not None:
                     raise  # an interrupt is behind it
@@ -134,6 +173,7 @@ def _build(
     compositions: Compositions,
     store: KernelStore | None,
     memory: MemoryBlocks | None,
+    mark: str,
     *,
     shown: bool,
 ) -> tuple[dict[str, Any], ...]:
@@ -146,6 +186,6 @@ def _build(
             lock.check(plans[0].inputs)
         with kept_blocks(store, composition.kernels.packages, memory) as blocks:
             results = write_outputs(
-                plans, arguments.output, threads=arguments.threads, blocks=blocks
+                plans, arguments.output, threads=arguments.threads, blocks=blocks, mark=mark
             )
     return tuple(summary(result, arguments.output) for result in results)

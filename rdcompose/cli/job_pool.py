@@ -13,9 +13,10 @@ import signal
 import sys
 import threading
 from concurrent.futures import BrokenExecutor, ProcessPoolExecutor, as_completed
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn, Protocol
 
 from rdcompose.cli.job import Failure, Outcome
+from rdcompose.publish import sweep
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -25,62 +26,104 @@ if TYPE_CHECKING:
     from rdcompose.cli.job import Job
 
     Work = Callable[[Job], tuple[Outcome, ...]]
-    Pool = Callable[[int], contextlib.AbstractContextManager[Executor]]
 
 _OF_TERMINALS: Final = frozenset({signal.SIGINT, signal.SIGHUP})
 
 
-@contextlib.contextmanager
-def processes(count: int) -> Iterator[Executor]:
-    """Give an executor over so many processes; an error or interrupt of the body ends them."""
-    with _interrupts_later():
-        executor = ProcessPoolExecutor(
-            count, mp_context=multiprocessing.get_context("spawn"), initializer=_begin
-        )
-    try:
-        yield executor
-    except BaseException:
-        for child in multiprocessing.active_children():
-            child.terminate()
-        raise
-    finally:
-        executor.shutdown(cancel_futures=True)
+class Pool(Protocol):
+    """Somewhere to run jobs.
+
+    ``lost`` is what a job raises that ended its process; if ``again``, it is tried once more.
+    """
+
+    @property
+    def lost(self) -> tuple[type[Exception], ...]: ...  # noqa: D102
+
+    @property
+    def again(self) -> bool: ...  # noqa: D102
+
+    def open(self) -> contextlib.AbstractContextManager[Executor]:
+        """Give an executor; an error or interrupt of the body ends what runs."""
+        ...
 
 
-def run_jobs(jobs: Sequence[Job], pool: Pool, count: int, work: Work) -> Iterator[Outcome]:
-    """Run jobs, ``count`` at a time, and yield what became of their builds as each is done.
+class ProcessPool:
+    """So many processes of this machine."""
+
+    lost: tuple[type[Exception], ...] = (BrokenExecutor,)
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self.again = True
+
+    @contextlib.contextmanager
+    def open(self) -> Iterator[Executor]:
+        """Give an executor; an error or interrupt of the body ends the processes."""
+        with _interrupts_later():
+            executor = ProcessPoolExecutor(
+                self._count, mp_context=multiprocessing.get_context("spawn"), initializer=_begin
+            )
+        try:
+            yield executor
+        except BaseException:
+            for child in multiprocessing.active_children():
+                child.terminate()
+            raise
+        finally:
+            executor.shutdown(cancel_futures=True)
+
+
+def run_jobs(jobs: Sequence[Job], pool: Pool, work: Work) -> Iterator[Outcome]:
+    """Run jobs and yield what became of their builds as each is done.
 
     Where a process was killed, nobody knows on whose account: what was not done by then is done
     again, each job in a process of its own.
     """
     left = []
-    with pool(count) as executor:
+    with pool.open() as executor:
         with _interrupts_later():
             futures = {executor.submit(_unless_ended, work, job): job for job in jobs}
         for future in as_completed(futures):
+            job = futures[future]
             try:
-                yield from future.result()
-            except BrokenExecutor:
-                left.append(futures[future])
+                outcomes = future.result()
+            except pool.lost:
+                left.append(job)
+            else:
+                yield from _tidied(job, outcomes)
     for job in (job for job in jobs if job in left):
-        with pool(1) as executor:
-            with _interrupts_later():
-                again = executor.submit(_unless_ended, work, job)
-            try:
-                yield from again.result()
-            except BrokenExecutor:
-                yield from lost(job)
+        yield from _tidied(job, _again(job, work) if pool.again else lost(job))
 
 
-def lost(job: Job) -> Iterator[Outcome]:
-    """Yield the outcomes of a job that ended its process."""
+def _again(job: Job, work: Work) -> tuple[Outcome, ...]:
+    with ProcessPool(1).open() as executor:
+        with _interrupts_later():
+            future = executor.submit(_unless_ended, work, job)
+        try:
+            return future.result()
+        except BrokenExecutor:
+            return lost(job)
+
+
+def _tidied(job: Job, outcomes: Sequence[Outcome]) -> Sequence[Outcome]:
+    """Remove what killed processes have left of a job that is done."""
+    for outcome in outcomes:
+        directory = job.directory / outcome.output
+        sweep(directory, job.mark, published=outcome.failure is None)
+    return outcomes
+
+
+def lost(job: Job) -> tuple[Outcome, ...]:
+    """Return the outcomes of a job that ended its process."""
     failure = Failure(
         message="the process that made it was killed",
-        hint="most likely it needed more memory than there is: give --jobs a smaller number",
+        hint="most likely it needed more memory than there is",
         usage=False,
     )
-    for part in job.parts:
-        yield Outcome(title=part.title, output=part.arguments.output, failure=failure)
+    return tuple(
+        Outcome(title=part.title, output=part.arguments.output, failure=failure)
+        for part in job.parts
+    )
 
 
 @contextlib.contextmanager

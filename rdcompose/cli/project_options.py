@@ -15,6 +15,12 @@ def add_project_options(parser: argparse.ArgumentParser) -> None:
         type=_jobs,
         help="kernels to work on at the same time, each in a process (default: 1)",
     )
+    group.add_argument(
+        "--executor",
+        metavar="dask:ADDRESS",
+        type=_address,
+        help="build on the machines of a Dask cluster, by the address of its scheduler",
+    )
 
 
 def add_only(group: argparse._ActionsContainer) -> None:
@@ -25,6 +31,13 @@ def add_only(group: argparse._ActionsContainer) -> None:
         action="append",
         help="make this build, not all; may be given several times",
     )
+
+
+def _address(text: str) -> str:
+    kind, _, address = text.partition(":")
+    if kind != "dask" or not address:
+        raise argparse.ArgumentTypeError(f"{text!r} is not like dask:tcp://HOST:8786")
+    return address
 
 
 def _jobs(text: str) -> int:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from rdcompose.cli.job import Job, Part
-from rdcompose.cli.job_pool import processes, run_jobs
+from rdcompose.cli.job_pool import ProcessPool, run_jobs
 from tests.support import job_work
 from tests.support.farm import ARM, NEW
 from tests.support.unmeasured import unmeasured
@@ -30,7 +30,7 @@ PATIENCE = 60
 def jobs(directory: Path, *titles: str) -> list[Job]:
     return [
         Job(
-            parts=(Part(title=title, arguments=argparse.Namespace(output=title)),),
+            parts=(Part(title=title, arguments=argparse.Namespace(output=Path(title))),),
             directory=directory,
         )
         for title in titles
@@ -38,14 +38,14 @@ def jobs(directory: Path, *titles: str) -> list[Job]:
 
 
 def test_a_killed_process_costs_no_job(tmp_path: Path) -> None:
-    found = list(run_jobs(jobs(tmp_path, *"abcd"), processes, 2, job_work.die_once))
+    found = list(run_jobs(jobs(tmp_path, *"abcd"), ProcessPool(2), job_work.die_once))
     assert (tmp_path / "died").exists()
     assert sorted(outcome.title for outcome in found) == list("abcd")
     assert all(outcome.failure is None for outcome in found)
 
 
 def test_a_job_that_kills_its_process_fails_alone(tmp_path: Path) -> None:
-    found = list(run_jobs(jobs(tmp_path, "a", "bad", "c"), processes, 2, job_work.die_of_bad))
+    found = list(run_jobs(jobs(tmp_path, "a", "bad", "c"), ProcessPool(2), job_work.die_of_bad))
     failures = {outcome.title: outcome.failure for outcome in found}
     assert failures.keys() == {"a", "bad", "c"}
     assert failures["a"] is failures["c"] is None
@@ -55,7 +55,7 @@ def test_a_job_that_kills_its_process_fails_alone(tmp_path: Path) -> None:
 
 def test_a_bug_is_shown(tmp_path: Path) -> None:
     with pytest.raises(KeyError, match="bug"):
-        list(run_jobs(jobs(tmp_path, *"abc"), processes, 2, job_work.fail))
+        list(run_jobs(jobs(tmp_path, *"abc"), ProcessPool(2), job_work.fail))
 
 
 # The whole command, while a kernel is being read.
