@@ -20,8 +20,6 @@ from rdcompose.emit import SUFFIXES, directory_name, emitted_files, write_direct
 from rdcompose.errors import OutputError
 from rdcompose.formats.compression import compress
 from rdcompose.formats.cpio import write_newc
-from rdcompose.formats.qcow2 import Qcow2Writer
-from rdcompose.formats.squashfs.writer import write_squashfs
 from rdcompose.manifest import checksum_line, manifest, to_json
 from rdcompose.publish import Publication
 
@@ -275,6 +273,10 @@ def write_disk(
 
     ``left_out`` and ``blocks`` are as :func:`write_squashfs` has them.
     """
+    # Composing without a disk does not wait for them.
+    from rdcompose.formats.qcow2 import Qcow2Writer
+    from rdcompose.formats.squashfs.writer import write_squashfs
+
     qcow2 = Qcow2Writer(out) if disk_format is DiskFormat.QCOW2 else None
     write_squashfs(
         out if qcow2 is None else qcow2,

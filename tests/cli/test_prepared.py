@@ -17,6 +17,7 @@ from rdcompose.cli.prepared import KernelStore
 from rdcompose.formats.squashfs import compressors
 from rdcompose.kernel.package import read_kernels
 from tests.cli.test_build import Workshop
+from tests.cli.test_pi import Workshop as PiWorkshop
 from tests.support.packages import RELEASE, kernel_deb, module, sample_files
 
 if TYPE_CHECKING:
@@ -280,6 +281,24 @@ def test_profiles_of_one_call_share_what_is_kept(bench: Bench) -> None:
     assert found["more"] == bench.fresh("--profile", str(bench.path / "more"))
 
 
+def test_an_interrupt_while_a_kernel_is_kept_leaves_it_out(bench: Bench) -> None:
+    def ended(*_arguments: Any) -> Any:
+        raise KeyboardInterrupt
+
+    with (
+        mock.patch("rdcompose.compose.plan.make_plan", ended),
+        mock.patch.object(prepared, "_batches", side_effect=_slowly),
+    ):
+        assert main(bench.arguments("-q", "--cache", str(bench.cache))) == 130
+    assert [path.name for path in bench.kept() if path.name.endswith(".new")] == []
+    assert bench.files_of() == bench.fresh()
+
+
+def _slowly(pieces: Any) -> Iterator[list[bytes]]:
+    for piece in pieces:
+        yield [piece]
+
+
 def test_code_that_changed_reads_anew(bench: Bench) -> None:
     bench.files_of()
     with mock.patch.object(prepared, "_code", return_value="changed"):
@@ -333,3 +352,35 @@ def test_supports_reads_a_kernel_once(bench: Bench, capsys: pytest.CaptureFixtur
     assert bench.read == 1
     assert bench.files_of() == bench.fresh()
     assert bench.read == 1
+
+
+def test_device_trees_of_boot_folders_are_kept_with_the_kernel(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folders = PiWorkshop(tmp_path, capsys)
+    read: list[object] = []
+
+    def counting(*arguments: Any, **options: Any) -> Any:
+        read.append(arguments)
+        return read_kernels(*arguments, **options)
+
+    def made(*options: str) -> dict[str, bytes]:
+        shutil.rmtree(folders.out, ignore_errors=True)
+        folders.make(*options)
+        return folders.files()
+
+    cache = ("--cache", str(tmp_path / "cache"))
+    with mock.patch.object(kernel_origin, "read_kernels", counting):
+        first = made(*cache)
+        assert any(path.endswith(".dtb") for path in first)
+        assert made(*cache) == first
+        assert len(read) == 1
+        fresh = made("--no-prepared")
+        assert fresh == first
+        # What was read without device trees has none.
+        shutil.rmtree(tmp_path / "cache")
+        assert main(["supports", str(tmp_path / "kernel.deb"), "squashfs", *cache]) in {0, 1}
+        assert made(*cache) == first
+        assert len(read) == 4
+        assert made(*cache) == first
+        assert len(read) == 4

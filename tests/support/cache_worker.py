@@ -16,6 +16,10 @@ from typing import TYPE_CHECKING, Any, Final
 from unittest import mock
 
 from rdcompose.archive.cache import Cache, Document
+from rdcompose.archive.cache_blocks import CachedBlocks
+from rdcompose.archive.cache_files import CacheDirectory
+from rdcompose.archive.cache_prepared import PreparedFiles
+from rdcompose.archive.cache_values import CachedValues
 from rdcompose.errors import RdcomposeError
 
 if TYPE_CHECKING:
@@ -99,12 +103,28 @@ def write_all(directory: Path) -> None:
 
 def change_all(cache: Cache) -> None:
     """Do all that changes a cache, but the cleaning."""
+    keep_prepared(cache)
     cache.put_document("key", Document(b"second", {"etag": "2"}))
     cache.note_newest("key", NEW)
     store(cache).write_bytes(b"damaged")
     store(cache)
     store(cache, OTHER, "other")
     cache.remove(hashlib.sha256(OTHER).hexdigest())
+
+
+def keep_prepared(cache: Cache) -> None:
+    """Put what saves work, in the place of an earlier one."""
+    files = PreparedFiles(CacheDirectory(cache.directory))
+    values = CachedValues(files, "worker")
+    # Whatever was there before, it is whole.
+    assert values.get("key") in (None, DATA, OTHER)
+    values.put("key", DATA)
+    values.put("key", OTHER)
+    assert values.get("key") == OTHER
+    with CachedBlocks(files, "blocks", "worker") as blocks:
+        assert blocks.get(b"k" * 32) in (None, DATA)
+        blocks.put(b"k" * 32, DATA)
+        assert blocks.get(b"k" * 32) == DATA
 
 
 def check(directory: Path) -> None:
