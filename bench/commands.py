@@ -26,6 +26,9 @@ BARE: Final = "bare Python"
 CLOUD: Final = "cloud-amd64 of Debian 12"
 GENERIC: Final = "amd64 of Debian 12"
 ARM64: Final = "arm64 of Debian 13"
+RASPBERRY: Final = "Raspberry Pi, boot folder with three kernels of Debian 12"
+THREE: Final = ("rpi", "armmp", "arm64")
+PI: Final = f"rdcompose pi {' '.join(THREE)}"
 GROUPS: Final = {"cloud": CLOUD, "generic": GENERIC, "arm64": ARM64}
 FILES: Final = ("out/initramfs-*", "out/modules-*", "out/vmlinuz-*")
 PEER_FILES: Final = ("initramfs-*", "modules-*.qcow2")
@@ -53,7 +56,15 @@ def builds(bench: Bench) -> list[Row]:
             cases.append(Case(name=MINIVM, group=group, words=words, sizes=PEER_FILES, runs=slow))
         except RunError as error:
             rows.append(Row(name=MINIVM, group=group, error=str(error)))
+    cases.append(_raspberry(bench))
     return run_cases(bench, cases) + rows
+
+
+def _raspberry(bench: Bench) -> Case:
+    """Return three kernels in one boot folder, from the archive; the first run fetches them."""
+    options = ("--suite", "bookworm", "--cache", bench.package("archive"), "--no-prepared")
+    words = (str(LAUNCHER), "pi", *THREE, *options, "--no-progress", "-o", "boot")
+    return Case(name=PI, group=RASPBERRY, words=words, runs=1)
 
 
 def _whole(bench: Bench, key: str, group: str) -> list[Case]:
@@ -147,6 +158,8 @@ def presets(bench: Bench) -> list[Row]:
             name=name,
             words=bench.build("cloud", *words, "-o", "out", "--cache", "cache"),
             sizes=FILES,
+            # Many times as long, for its size.
+            runs=3 if name == "--small" else None,
         )
         for name, words in options.items()
     ]

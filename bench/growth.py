@@ -131,7 +131,8 @@ def _chart(section: Section, groups: Sequence[str], name: str, title: str) -> st
         points = [(row.facts["builds"], _value(row, name), "") for row in rows]
         series.append(Series(name=group, points=points))
     across = Axis(name="builds", log=True)
-    return plot(title, across, Axis(name=name), [line for line in series if line.points])
+    up = Axis(name=name, log=name.endswith(" s"))
+    return plot(title, across, up, [line for line in series if line.points])
 
 
 def _value(row: Row, name: str) -> float:

@@ -42,7 +42,8 @@ BUILDERS: Final = (
 
 def main() -> None:
     """Print the paths of what could be had, and of what not the reason."""
-    found: dict[str, str] = {}
+    # Where commands find what they fetch by themselves, which other runs may have fetched.
+    found = {"archive": str(cache_directory() / "archive")}
     lacking: dict[str, str] = {}
     wanted = dict(KERNELS)
     for suite, arch in (("bookworm", "amd64"), ("trixie", "arm64"), ("trixie", "amd64")):

@@ -40,9 +40,9 @@ def python(text: str) -> tuple[str, ...]:
 
 
 def test_processor_time_and_memory_of_a_process(tmp_path: Path) -> None:
-    used = measure(python("held = b'x' * (300 << 20)\nsum(range(10**6))"), tmp_path, unmeasured())
+    used = measure(python("held = b'x' * (200 << 20)\nsum(range(10**5))"), tmp_path, unmeasured())
     # Not seen where the process that runs the tests has needed more.
-    assert used.memory == 0 or used.memory > 300 * MB
+    assert used.memory == 0 or used.memory > 200 * MB
     assert used.cpu > 0
     assert used.wall > 0
 

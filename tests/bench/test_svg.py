@@ -3,7 +3,7 @@ from __future__ import annotations
 from xml.etree import ElementTree as ET
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.svg import WIDTH, Axis, Bar, Series, bars, plot
@@ -88,6 +88,7 @@ def test_light_and_dark_have_all_classes() -> None:
 finite = st.floats(min_value=0.001, max_value=1e9)
 
 
+@settings(max_examples=30)
 @given(st.lists(st.tuples(finite, finite), max_size=5), st.booleans(), st.booleans())
 def test_any_points_make_a_picture(
     points: list[tuple[float, float]], log: bool, zero: bool
