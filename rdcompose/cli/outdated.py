@@ -7,7 +7,7 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
-from rdcompose.errors import SpecError, UsageError
+from rdcompose.errors import FetchError, SpecError, UsageError
 
 if TYPE_CHECKING:
     import argparse
@@ -25,6 +25,7 @@ def outdated(arguments: argparse.Namespace) -> int:
 
     :raises UsageError: there is nothing to look at.
     :raises SpecError: a manifest or project file is wrong.
+    :raises FetchError: nothing newer was found, but a suite could not be searched.
     :raises RdcomposeError: as the archive does; see :mod:`rdcompose.archive`.
     """
     paths = _paths(arguments)
@@ -37,12 +38,24 @@ def outdated(arguments: argparse.Namespace) -> int:
     with archive_session(arguments, shown=shown) as session:
         sources = find_sources(paths, lambda: session.archive.suite)
         findings = [look(row, session.archive, arguments.suite) for row in sources.builds_of]
+        unknown = dict.fromkeys(session.archive.left_out)
+    for name in (name for found in findings for name in found.unsearched):
+        # A mirror need not have it; then it is asked for what it has.
+        if arguments.security:
+            unknown[name] = None
     counting = [found for found in findings if _counts(found, security=arguments.security)]
     if arguments.json:
         print(json.dumps(_as_json(findings, counting, sources), indent=2, ensure_ascii=False))
     elif not arguments.quiet:
-        _print(findings if arguments.verbose else counting, sources)
-    return _OUTDATED if counting else 0
+        _print(findings if arguments.verbose else counting, sources, known=not unknown)
+    if counting:
+        return _OUTDATED
+    if unknown:
+        raise FetchError(
+            f"whether anything is newer is not known: {', '.join(unknown)} could not be searched",
+            hint="try again later, or name another mirror with --mirror",
+        )
+    return 0
 
 
 def _paths(arguments: argparse.Namespace) -> list[Path]:
@@ -63,11 +76,12 @@ def _counts(found: Finding, *, security: bool) -> bool:
     return (found.security if security else found.newest) is not None
 
 
-def _print(findings: Sequence[Finding], sources: Sources) -> None:
+def _print(findings: Sequence[Finding], sources: Sources, *, known: bool) -> None:
     for note in sources.notes:
         print(f"note: {note}", file=sys.stderr)
     if not findings:
-        print("nothing is newer")
+        if known:
+            print("nothing is newer")
         return
     from rdcompose.cli.terminal import table
 

@@ -18,7 +18,7 @@ from rdcompose.compose.resolve import newest_kernel
 from rdcompose.kernel.release import flavour_of_release
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from rdcompose.archive.repository import Suite
     from rdcompose.archive.search import Archive, Found
@@ -60,13 +60,15 @@ class Finding:
 
     ``newest`` is ``None`` if nothing is newer; ``security`` is what a security suite has that is
     newer, which need not be the newest. ``offered`` says whether the archive has it, or
-    something newer, at all.
+    something newer, at all. ``unsearched`` are the security suites that belong to where it was
+    looked for, but are not there.
     """
 
     used: Used
     newest: Offer | None
     security: Offer | None
     offered: bool
+    unsearched: tuple[str, ...]
 
 
 def used_packages(lock: Lock) -> tuple[list[Used], list[Input]]:
@@ -103,7 +105,8 @@ def look(used: Used, archive: Archive, suite: str | None = None) -> Finding:
     :raises TrustError: a suite is not signed as it must be.
     """
     also = (used.component,) if used.component != "main" else ()
-    suites = tuple(_suites(suite or used.suite, used.architecture, archive, also))
+    where = suite or used.suite
+    suites = tuple(_suites(where, used.architecture, archive, also))
     found = _newest(used, suites, also)
     security = _newest(used, [suite for suite in suites if is_security(suite.name)], also)
     return Finding(
@@ -111,7 +114,14 @@ def look(used: Used, archive: Archive, suite: str | None = None) -> Finding:
         newest=_newer(used, found),
         security=_newer(used, security),
         offered=found is not None,
+        unsearched=_unsearched(where, suites),
     )
+
+
+def _unsearched(where: str, suites: Iterable[Suite]) -> tuple[str, ...]:
+    if any(is_security(suite.name) for suite in suites):
+        return ()
+    return tuple(name for name in family(base_suite(where)) if is_security(name))
 
 
 def _suites(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
+from rdcompose.cli.main import main
 from tests.support.archive_packages import busybox_package, kernel_package, metapackage
 from tests.support.farm import BACKPORT, NEW, OLD, SECURE, TRIXIE
 
@@ -55,9 +57,23 @@ def new_kernel(suite: SuiteBuilder, release: str, version: str) -> None:
     publish(suite)
 
 
+def run(shop: Shop, *options: str, status: int = 0) -> tuple[str, str]:
+    """Run the command as in other tests, but with the suite that the manifests name."""
+    arguments = shop.arguments("outdated", *options)
+    if "--suite" not in options:
+        place = arguments.index("--suite")
+        del arguments[place : place + 2]
+    ended = main(arguments)
+    # A cache holds on to what it gave away for as long as the process lives.
+    gc.collect()
+    printed = shop.capsys.readouterr()
+    assert ended == status, printed.err
+    return printed.out, printed.err
+
+
 def packages(shop: Shop, *arguments: str, status: int = OUTDATED) -> dict[str, Any]:
     """What is said of each package, by its role."""
-    told = json.loads(shop.run("outdated", *arguments, "--json", status=status)[0])
+    told = json.loads(run(shop, *arguments, "--json", status=status)[0])
     assert told["outdated"] is (status == OUTDATED)
     return {row["role"]: row for row in told["packages"]}
 
@@ -65,9 +81,9 @@ def packages(shop: Shop, *arguments: str, status: int = OUTDATED) -> dict[str, A
 def test_nothing_is_newer(shop: Shop) -> None:
     shop.run("build", "cloud-amd64")
     manifest = str(shop.out / f"manifest-{SECURE}.json")
-    assert shop.run("outdated", manifest) == ("nothing is newer\n", "")
-    assert shop.run("outdated", manifest, "-q") == ("", "")
-    out, _ = shop.run("outdated", manifest, "-v")
+    assert run(shop, manifest) == ("nothing is newer\n", "")
+    assert run(shop, manifest, "-q") == ("", "")
+    out, _ = run(shop, manifest, "-v")
     assert sorted(line.split()[0] for line in out.splitlines()) == ["busybox", "e2fsck", "kernel"]
     assert out.count(" newest ") == 3
 
@@ -93,7 +109,7 @@ def test_a_kernel_and_a_program(shop: Shop) -> None:
     assert rows["busybox"]["newest"]["version"] == "1:9.9-1"
     assert rows["busybox"]["security"] is None
     assert rows["e2fsck"]["newest"] is None
-    out, _ = shop.run("outdated", str(shop.out), status=OUTDATED)
+    out, _ = run(shop, str(shop.out), status=OUTDATED)
     assert "-> linux-image-6.1.0-46-cloud-amd64 6.1.180-1 (bookworm-security)" in out
     assert "-> 1:9.9-1 (bookworm)" in out
     assert "e2fsck" not in out
@@ -105,7 +121,7 @@ def test_only_security_counts(shop: Shop) -> None:
     publish(shop.farm.bookworm)
     assert packages(shop, str(shop.out))["busybox"]["newest"]
     assert packages(shop, str(shop.out), "--security", status=0)
-    assert shop.run("outdated", str(shop.out), "--security")[0] == "nothing is newer\n"
+    assert run(shop, str(shop.out), "--security")[0] == "nothing is newer\n"
 
 
 def test_a_security_update_that_is_not_the_newest(shop: Shop) -> None:
@@ -114,7 +130,7 @@ def test_a_security_update_that_is_not_the_newest(shop: Shop) -> None:
     new_kernel(shop.farm.bookworm, "6.1.0-47-cloud-amd64", "6.1.190-1")
     row = packages(shop, str(shop.out), "--security")["kernel"]
     assert (row["newest"]["suite"], row["security"]["suite"]) == ("bookworm", "bookworm-security")
-    out, _ = shop.run("outdated", str(shop.out), status=OUTDATED)
+    out, _ = run(shop, str(shop.out), status=OUTDATED)
     assert "6.1.190-1 (bookworm, bookworm-security)" in out
 
 
@@ -149,8 +165,6 @@ def test_a_release_of_several_builds(shop: Shop) -> None:
     rows = packages(shop, "builds", status=0)
     names = [f"{SECURE} (minivm)", f"{SECURE} (virtio)"]
     assert rows["kernel"]["builds"] == names
-    from rdcompose.cli.main import main
-
     assert main(["release", "builds/a", "builds/b", "-o", "release", "-q"]) == 0
     assert packages(shop, "release", status=0) == rows
     assert packages(shop, "release/manifest.json", status=0) == rows
@@ -159,7 +173,7 @@ def test_a_release_of_several_builds(shop: Shop) -> None:
 def test_local_files_are_not_looked_for(shop: Shop) -> None:
     kernel = next(path for path in shop.farm.debs() if path.name.startswith(f"linux-image-{NEW}"))
     shop.run("build", str(kernel))
-    out, err = shop.run("outdated", str(shop.out))
+    out, err = run(shop, str(shop.out))
     assert out == "nothing is newer\n"
     assert f"linux-image-{NEW} was not from an archive" in err
 
@@ -169,12 +183,13 @@ def project(shop: Shop, *kernels: str) -> None:
         f'[[build]]\nname = "n{number}"\nkernel = "{kernel}"\n'
         for number, kernel in enumerate(kernels)
     )
+    text = f'suite = "bookworm"\n{text}'
     (shop.path / "rdcompose.toml").write_text(text, encoding="utf-8")
 
 
 def test_a_project_that_is_not_built(shop: Shop) -> None:
     project(shop, OLD, SECURE, "cloud-amd64", "./kernel.deb", "linux-image-6.1.deb")
-    told = json.loads(shop.run("outdated", "--json", status=OUTDATED)[0])
+    told = json.loads(run(shop, "--json", status=OUTDATED)[0])
     found = {row["package"]: (row["builds"], row["newest"]) for row in told["packages"]}
     newest = {"package": f"linux-image-{SECURE}", "version": "6.1.170-1"}
     assert found == {
@@ -210,7 +225,7 @@ def test_what_is_wrong(shop: Shop, arguments: tuple[str, ...], status: int, mess
     (shop.path / "empty").mkdir()
     (shop.path / "no-builds.toml").touch()
     (shop.path / "odd.json").write_text("{}")
-    _, err = shop.run("outdated", *arguments, status=status)
+    _, err = run(shop, *arguments, status=status)
     assert err.startswith("rdcompose: error: ")
     assert message in err
 
@@ -220,8 +235,28 @@ def test_an_archive_that_has_the_release_no_more(shop: Shop) -> None:
     for path in (shop.farm.directory / "debian/dists/bookworm").rglob("*"):
         if path.is_file():
             path.unlink()
-    _, err = shop.run("outdated", str(shop.out), "--cache", "other", status=1)
+    _, err = run(shop, str(shop.out), "--cache", "other", status=1)
     assert "no suite bookworm" in err
+
+
+@pytest.mark.parametrize("guessed", [False, True])
+def test_a_security_suite_that_cannot_be_searched(shop: Shop, *, guessed: bool) -> None:
+    """Nothing that is newer is known, which is not to say that nothing is."""
+    made(shop, SECURE, "6.1.170-1", "bookworm-security")
+    shop.server.fail("/debian-security/*", status=403)
+    names = ("debian",) if guessed else ("debian", "debian-security")
+    options = [word for name in names for word in ("--mirror", f"{shop.server.url}/{name}")]
+    if guessed:
+        # A mirror need not have one.
+        assert run(shop, str(shop.out), *options) == ("nothing is newer\n", "")
+        options.append("--security")
+    out, err = run(shop, str(shop.out), *options, status=1)
+    assert out == ""
+    assert "not known: bookworm-security could not be searched" in err
+    if not guessed:
+        shop.farm.bookworm.add(busybox_package("1:9.9-1"))
+        publish(shop.farm.bookworm)
+        assert packages(shop, str(shop.out), *options)["busybox"]["newest"]
 
 
 def test_a_package_that_is_gone(shop: Shop) -> None:
@@ -229,6 +264,6 @@ def test_a_package_that_is_gone(shop: Shop) -> None:
     path = shop.out / f"manifest-{SECURE}.json"
     text = path.read_text(encoding="utf-8").replace('"busybox-static"', '"busybox-gone"')
     path.write_text(text, encoding="utf-8")
-    out, _ = shop.run("outdated", str(path), "-v")
+    out, _ = run(shop, str(path), "-v")
     assert "busybox-gone" in out
     assert "not in the archive any more" in out
