@@ -32,6 +32,7 @@ _COMMANDS: Final = {
     "modules2qcow2": ("minivm", "modules2qcow2"),
     "outdated": ("outdated", "outdated"),
     "pi": ("pi", "pi"),
+    "rebuild": ("rebuild", "rebuild"),
     "release": ("release", "release"),
     "supports": ("supports", "supports"),
     "update-busybox": ("update", "update"),

@@ -17,6 +17,7 @@ from rdcompose.cli.matrix_options import add_matrix
 from rdcompose.cli.outdated_options import add_outdated
 from rdcompose.cli.pi_options import add_pi
 from rdcompose.cli.project_options import add_project_options
+from rdcompose.cli.rebuild_options import add_rebuild
 from rdcompose.cli.release_options import add_release
 from rdcompose.cli.supports_options import add_supports
 from rdcompose.cli.upload_options import add_upload
@@ -49,6 +50,7 @@ def make_parser() -> argparse.ArgumentParser:
     add_supports(commands, add_common=_add_common)
     add_outdated(commands)
     add_release(commands)
+    add_rebuild(commands, add_common=_add_common)
     add_upload(commands)
     _add_minivm(commands)
     _add_cache(commands)

@@ -81,6 +81,16 @@ def read_initramfs(data: bytes) -> tuple[Initramfs, str | None]:
     return Initramfs(tuple(reading.segments), contents), reading.problem
 
 
+def initramfs_entries(data: bytes) -> Iterator[Entry]:
+    """Yield what all segments hold, in the order in which it is stored.
+
+    :raises FormatError: it is damaged.
+    :raises UnsupportedError: it is packed with what is not unpacked here.
+    """
+    for segment in cpio.segments(data, limit=MAX_UNPACKED):
+        yield from archive_entries(segment.data)
+
+
 class _Reading:
     def __init__(self, data: bytes) -> None:
         self._data = data
