@@ -151,12 +151,12 @@ def _add_format(
     group.add_argument(
         "--fast",
         action="store_true",
-        help="compress for a short build: the compressions below that are not given",
+        help="choose the compressions that are not given for a short build",
     )
     group.add_argument(
         "--small",
         action="store_true",
-        help="compress for small files, which takes many times as long, likewise",
+        help="choose the compressions that are not given for small files; takes far longer",
     )
     group.add_argument(
         "--compress",
