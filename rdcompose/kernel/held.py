@@ -13,13 +13,14 @@ import mmap
 import threading
 from typing import TYPE_CHECKING, Final
 
+from rdcompose.tree import DIGEST_SIZE
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import zstandard
 
 LEVEL: Final = 1
-DIGEST_SIZE: Final = 16
 # Contents lie in pieces of memory of their own: thousands of small ones among what comes and
 # goes while a kernel is read would leave the heap full of holes.
 SLAB: Final = 4 << 20

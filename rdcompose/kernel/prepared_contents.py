@@ -10,8 +10,8 @@ import threading
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from rdcompose.errors import FormatError
-from rdcompose.kernel.held import DIGEST_SIZE, content_digest, unpacked
-from rdcompose.tree import read_all
+from rdcompose.kernel.held import content_digest, unpacked
+from rdcompose.tree import DIGEST_SIZE, read_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
