@@ -1,7 +1,7 @@
 """Judge an ELF program: what it runs on, and what it needs to start.
 
-Layout: ELF gABI, chapters "ELF Header", "Program Header" and "Dynamic Section"; 32 and
-64 bit, both byte orders. Only what the kernel's ``fs/binfmt_elf.c`` and a dynamic linker
+Reference: the gABI, chapters "ELF Header", "Program Header" and "Dynamic Section",
+read with pyelftools. Only what the kernel's ``fs/binfmt_elf.c`` and a dynamic linker
 look at counts: a program with neither interpreter nor needed libraries runs alone,
 whether it has a fixed address or not (static-pie).
 """
@@ -9,50 +9,22 @@ whether it has a fixed address or not (static-pie).
 from __future__ import annotations
 
 import dataclasses
-import struct
-from typing import TYPE_CHECKING, Final, NamedTuple
+import io
+from typing import TYPE_CHECKING, Final
 
 from rdcompose.errors import FormatError
 
 if TYPE_CHECKING:
+    from elftools.elf.elffile import ELFFile
+
     from rdcompose.formats.image import ByteOrder
 
 # Real programs have about ten; the kernel takes 64 KiB of program headers at most.
 _MAX_SEGMENTS: Final = 256
 _MAX_TAGS: Final = 4096
 _MAX_NAME: Final = 4096
-
-_ET_EXEC: Final = 2
-_ET_DYN: Final = 3
-_PT_LOAD: Final = 1
-_PT_DYNAMIC: Final = 2
-_PT_INTERP: Final = 3
-_DT_NULL: Final = 0
-_DT_NEEDED: Final = 1
-_DT_STRTAB: Final = 5
-_DT_SONAME: Final = 14
-_DT_RPATH: Final = 15
-_DT_RUNPATH: Final = 29
 # Tags whose value is an offset in the string table.
-_TEXTS: Final = frozenset({_DT_NEEDED, _DT_SONAME, _DT_RPATH, _DT_RUNPATH})
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class _Layout:
-    """Records of one class; ``x`` skips what nothing here reads."""
-
-    bits: int
-    header: str  # e_type e_machine e_entry e_phoff e_phentsize e_phnum
-    segment: str  # p_type p_offset p_vaddr p_filesz
-    tag: str  # d_tag d_val
-
-
-# By EI_CLASS.
-_LAYOUTS: Final = {
-    1: _Layout(bits=32, header="16xHH4xII10xHH6x", segment="III4xI12x", tag="iI"),
-    2: _Layout(bits=64, header="16xHH4xQQ14xHH6x", segment="I4xQQ8xQ16x", tag="qQ"),
-}
-_ORDERS: Final[dict[int, tuple[str, ByteOrder]]] = {1: ("<", "little"), 2: (">", "big")}
+_TEXTS: Final = frozenset({"DT_NEEDED", "DT_SONAME", "DT_RPATH", "DT_RUNPATH"})
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,37 +63,41 @@ def read_executable(data: bytes) -> Executable:
 
     :raises FormatError: it is no ELF file, or its headers point outside of it.
     """
+    from elftools.common.exceptions import ELFError
+    from elftools.elf.elffile import ELFFile
+
     if not is_elf(data):
         raise FormatError("no ELF file: it starts with " + (data[:4].hex(" ") or "nothing"))
-    layout = _LAYOUTS.get(data[4]) if len(data) > 4 else None
-    order = _ORDERS.get(data[5]) if len(data) > 5 else None
-    if layout is None or order is None:
-        raise FormatError("the ELF file is damaged (its class or its byte order is unknown)")
-    sign, byteorder = order
-    header = struct.Struct(sign + layout.header)
-    if len(data) < header.size:
-        raise FormatError(f"the ELF file is damaged (it ends after {len(data)} bytes)")
-    kind, machine, entry, offset, size, count = header.unpack_from(data)
-    segments = _segments(data, struct.Struct(sign + layout.segment), offset, size, count)
+    try:
+        return _read(data, ELFFile(io.BytesIO(data)))
+    # OverflowError: an offset that is too big to seek to.
+    except (ELFError, OverflowError) as error:
+        raise FormatError(f"the ELF file is damaged ({error})") from error
+
+
+def _read(data: bytes, elf: ELFFile) -> Executable:
+    segments = _segments(elf)
     interpreter: str | None = None
-    tags: dict[int, tuple[str, ...]] = {}
+    tags: dict[str, tuple[str, ...]] = {}
     for segment in segments:
-        if segment.kind == _PT_INTERP:
+        if segment.kind == "PT_INTERP":
             interpreter = _name(data[: segment.offset + segment.size], segment.offset)
-        elif segment.kind == _PT_DYNAMIC:
-            tags = _dynamic_names(data, struct.Struct(sign + layout.tag), segment, segments)
-    loadable = any(segment.kind == _PT_LOAD for segment in segments)
+        elif segment.kind == "PT_DYNAMIC":
+            tags = _dynamic_names(data, elf, segment, segments)
+    byteorder: ByteOrder = "little" if elf.little_endian else "big"
+    loadable = any(segment.kind == "PT_LOAD" for segment in segments)
+    header = elf.header
     return Executable(
-        machine=machine,
-        bits=layout.bits,
+        machine=int.from_bytes(data[18:20], byteorder),
+        bits=elf.elfclass,
         byteorder=byteorder,
         # A plain shared library has no entry point.
-        runnable=loadable and kind in {_ET_EXEC, _ET_DYN} and entry != 0,
+        runnable=loadable and header["e_type"] in {"ET_EXEC", "ET_DYN"} and header["e_entry"] != 0,
         interpreter=interpreter,
-        needed=tags.get(_DT_NEEDED, ()),
-        soname=next(iter(tags.get(_DT_SONAME, ())), None),
-        rpath=_directories(tags.get(_DT_RPATH, ())),
-        runpath=_directories(tags.get(_DT_RUNPATH, ())),
+        needed=tags.get("DT_NEEDED", ()),
+        soname=next(iter(tags.get("DT_SONAME", ())), None),
+        rpath=_directories(tags.get("DT_RPATH", ())),
+        runpath=_directories(tags.get("DT_RUNPATH", ())),
     )
 
 
@@ -129,61 +105,67 @@ def _directories(values: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(part for value in values for part in value.split(":") if part)
 
 
-class _Segment(NamedTuple):
-    kind: int
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Segment:
+    kind: str | int
     offset: int
     address: int
     size: int
 
 
-def _segments(
-    data: bytes, record: struct.Struct, offset: int, size: int, count: int
-) -> list[_Segment]:
-    """Read the program headers: ``count`` of ``size`` bytes each, from ``offset`` on."""
+def _segments(elf: ELFFile) -> list[_Segment]:
+    """Read the program headers.
+
+    Not with ``iter_segments()``: for a dynamic segment that walks the section headers,
+    which a hostile file makes endless.
+    """
+    from elftools.common.utils import struct_parse
+
+    count, step = elf.header["e_phnum"], elf.structs.Elf_Phdr.sizeof()
     if count > _MAX_SEGMENTS:
         raise FormatError(f"the ELF file has {count} segments")
-    if count and size != record.size:
+    if count and elf.header["e_phentsize"] != step:
         raise FormatError("the ELF file has program headers of an unknown size")
-    if count and offset + count * size > len(data):
-        raise _beyond("program headers", offset)
-    return [_Segment(*record.unpack_from(data, offset + number * size)) for number in range(count)]
+    out = []
+    for number in range(count):
+        position = elf.header["e_phoff"] + number * step
+        row = struct_parse(elf.structs.Elf_Phdr, elf.stream, stream_pos=position)
+        out.append(_Segment(row["p_type"], row["p_offset"], row["p_vaddr"], row["p_filesz"]))
+    return out
 
 
 def _dynamic_names(
-    data: bytes, record: struct.Struct, dynamic: _Segment, segments: list[_Segment]
-) -> dict[int, tuple[str, ...]]:
+    data: bytes, elf: ELFFile, dynamic: _Segment, segments: list[_Segment]
+) -> dict[str, tuple[str, ...]]:
     """Return the texts of a dynamic segment by their tags, of each in its order."""
-    names: list[tuple[int, int]] = []
+    from elftools.common.utils import struct_parse
+
+    step = elf.structs.Elf_Dyn.sizeof()
+    names: list[tuple[str, int]] = []
     strings = 0
-    for number in range(min(dynamic.size // record.size, _MAX_TAGS + 1)):
+    for number in range(min(dynamic.size // step, _MAX_TAGS + 1)):
         if number == _MAX_TAGS:
             raise FormatError(f"the ELF file has over {_MAX_TAGS} dynamic tags")
-        position = dynamic.offset + number * record.size
-        if position + record.size > len(data):
-            raise _beyond("dynamic table", dynamic.offset)
-        tag, value = record.unpack_from(data, position)
-        if tag == _DT_NULL:
+        position = dynamic.offset + number * step
+        tag = struct_parse(elf.structs.Elf_Dyn, elf.stream, stream_pos=position)
+        if tag["d_tag"] == "DT_NULL":
             break
-        if tag in _TEXTS:
-            names.append((tag, value))
-        elif tag == _DT_STRTAB:
-            strings = value
+        if tag["d_tag"] in _TEXTS:
+            names.append((tag["d_tag"], tag["d_val"]))
+        elif tag["d_tag"] == "DT_STRTAB":
+            strings = tag["d_ptr"]
     start = next(
         (
             strings - segment.address + segment.offset
             for segment in segments
-            if segment.kind == _PT_LOAD and 0 <= strings - segment.address < segment.size
+            if segment.kind == "PT_LOAD" and 0 <= strings - segment.address < segment.size
         ),
         len(data),
     )
-    found: dict[int, tuple[str, ...]] = {}
-    for tag, offset in names:
-        found[tag] = (*found.get(tag, ()), _name(data, start + offset))
+    found: dict[str, tuple[str, ...]] = {}
+    for tag_name, offset in names:
+        found[tag_name] = (*found.get(tag_name, ()), _name(data, start + offset))
     return found
-
-
-def _beyond(what: str, offset: int) -> FormatError:
-    return FormatError(f"the ELF file is damaged (its {what} at {offset} goes beyond its end)")
 
 
 def _name(data: bytes, offset: int) -> str:
