@@ -6,8 +6,10 @@ this checkout's, packages made by the tests and stand-ins for GitHub and GitLab.
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -194,6 +196,24 @@ def test_gitlab_builds_and_publishes(work: Path) -> None:
         assert {*outputs("SHA256SUMS")} <= server.linked("v1").keys()
 
 
+def test_workflow_makes_a_job_for_each_kernel(work: Path) -> None:
+    """What the first job prints is what the next one gets, and the project is sound."""
+    jobs = load(".github/workflows/release.yml")["jobs"]
+    (step,) = (step for step in jobs["matrix"]["steps"] if "run" in step)
+    (work / "bin").mkdir()
+    (work / "bin/rdcompose").symlink_to(work.parent / "rdcompose")
+    results = work.parent / "outputs"
+    # A directory of its own, so that "../.." leads to the stand-in.
+    shutil.copytree(TOP / "ci", work / "ci")
+    command = f"cd {step['working-directory']}\n{step['run']}"
+    bash(command, work, {"GITHUB_OUTPUT": str(results)})
+    name, _, text = results.read_text(encoding="utf-8").partition("=")
+    assert jobs["matrix"]["outputs"] == {name: f"${{{{ steps.{step['id']}.outputs.{name} }}}}"}
+    include = json.loads(text)["include"]
+    kernels = ("cloud-amd64", "arm64", "armmp")
+    assert include == [{"name": kernel, "args": f"--only {kernel}"} for kernel in kernels]
+
+
 def test_workflow_publishes_builds_and_program(work: Path) -> None:
     """The last job, with what the jobs before it hand over."""
     steps = load(".github/workflows/release.yml")["jobs"]["publish"]["steps"]
@@ -203,7 +223,7 @@ def test_workflow_publishes_builds_and_program(work: Path) -> None:
     (work / "dist").mkdir()
     (work / "one/builds").rename(work / "made")
     (work / "dist/builds").mkdir()
-    (work / "made").rename(work / "dist/builds/kernels-cloud-amd64")
+    (work / "made").rename(work / "dist/builds/cloud-amd64")
     (work / "dist/program").mkdir()
     for name in ("rdcompose-1-py3-none-any.whl", "rdcompose-1-cp311-linux-x86_64.pex"):
         (work / "dist/program" / name).write_bytes(b"program")
