@@ -25,6 +25,10 @@ LEVEL: Final = 1
 # goes while a kernel is read would leave the heap full of holes.
 SLAB: Final = 4 << 20
 
+# A lock for every object would be as large as the object: some are shared.
+_hashing: Final = tuple(threading.Lock() for _ in range(31))
+_STEP: Final = 16
+
 # A zstandard context may not be used by two threads at once.
 _contexts = threading.local()
 
@@ -74,7 +78,11 @@ class Held:
         """The first 16 bytes of the SHA-256 of the content."""
         found = self._digest
         if found is None:
-            found = self._digest = content_digest(self._plain())
+            # The disk and the cache ask at about the same time: one works it out for both.
+            with _hashing[id(self) // _STEP % len(_hashing)]:
+                found = self._digest
+                if found is None:
+                    found = self._digest = content_digest(self._plain())
         return found
 
     def stored(self) -> tuple[bytes | memoryview, bool]:

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from rdcompose.kernel import held as held_module
-from rdcompose.kernel.held import Slabs, Store, unpacked
+from rdcompose.kernel.held import Held, Slabs, Store, content_digest, unpacked
 from rdcompose.tree import Digested, read_all
 
 
@@ -95,3 +95,18 @@ def test_slabs_are_filled_one_after_the_other(monkeypatch: pytest.MonkeyPatch) -
     assert sizes.pop() == len(large) == 500
     assert set(sizes) == {1_000}
     assert len(sizes) * 1_000 < sum(map(len, contents)) * 1.15
+
+
+def test_the_digest_is_worked_out_once_for_all_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def counting(data: bytes | memoryview) -> bytes:
+        asked.append(data)
+        return content_digest(data)
+
+    monkeypatch.setattr("rdcompose.kernel.held.content_digest", counting)
+    contents = [Held(os.urandom(200_000)) for _ in range(20)]
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda held: held.digest, contents * 8))
+    assert len(asked) == len(contents)
+    assert found == [content_digest(b"".join(held.chunks(1 << 20))) for held in contents] * 8
