@@ -8,6 +8,8 @@ a third of the memory; nothing is unpacked to a disk.
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import hashlib
 import mmap
 import threading
@@ -21,9 +23,10 @@ if TYPE_CHECKING:
     import zstandard
 
 LEVEL: Final = 1
-# Contents lie in pieces of memory of their own: thousands of small ones among what comes and
-# goes while a kernel is read would leave the heap full of holes.
-SLAB: Final = 4 << 20
+# Contents lie in memory of their own: thousands of them among what comes and goes while a
+# kernel is read would leave the heap full of holes. Small ones share a piece of this size; it
+# is not larger, because of most kernels only a few modules are kept until the end.
+SLAB: Final = 1 << 16
 
 # A lock for every object would be as large as the object: some are shared.
 _hashing: Final = tuple(threading.Lock() for _ in range(31))
@@ -122,19 +125,18 @@ class Store:
         self._lock = threading.Lock()
         self._room = plain
         self._plain: list[Held] = []
-        self._unpacked = Slabs()
-        self._packed = Slabs()
+        self._slabs = Slabs()
 
     def hold(self, data: bytes) -> Held:
         """Return a content that holds the bytes."""
         if self._takes(len(data)):
-            held = Held(self._unpacked.put(data))
+            held = Held(self._slabs.put(data))
             with self._lock:
                 self._plain.append(held)
             return held
         held = Held(data)
         for each in (held, *self._next()):
-            each.pack(self._packed)
+            each.pack(self._slabs)
         return held
 
     def _takes(self, size: int) -> bool:
@@ -145,14 +147,13 @@ class Store:
     def _next(self) -> list[Held]:
         """Return a few to pack, so that no thread has to do all at once."""
         with self._lock:
-            # The last first, so that pieces of memory get free one by one.
             found = self._plain[-2:]
             del self._plain[-2:]
             return found
 
 
 class Slabs:
-    """Memory for bytes that stay, in large pieces, each given back when nothing in it is used."""
+    """Memory for bytes that stay, outside of the heap, given back as they are done with."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -173,7 +174,18 @@ class Slabs:
 
 
 def _memory(size: int) -> memoryview:
-    return memoryview(mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS))
+    try:
+        return memoryview(mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS))
+    except OSError:
+        # A process may have 65 530 mappings, which is a dozen of the largest kernels.
+        return memoryview(bytearray(size))
+
+
+def give_back() -> None:
+    """Return to the system what is free; the GNU C library keeps most of it otherwise."""
+    # Other libraries have no such function.
+    with contextlib.suppress(AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def unpacked(packed: bytes | memoryview, size: int) -> bytes | None:

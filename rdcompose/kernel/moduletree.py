@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final, Self
 from rdcompose.errors import FormatError, RdcomposeError
 from rdcompose.formats.compression import decompress
 from rdcompose.formats.elf import read_module
-from rdcompose.kernel.held import Held, Store
+from rdcompose.kernel.held import Held, Store, give_back
 from rdcompose.kernel.module import Module
 from rdcompose.tree import encode_name
 
@@ -117,6 +117,8 @@ class ModuleIntake:
         trace: TracebackType | None,
     ) -> None:
         self._pool.shutdown(wait=True, cancel_futures=True)
+        # Files have come and gone that were larger than all that is left of them.
+        give_back()
 
     def add(self, release: str, path: str, data: bytes) -> None:
         """Take the file at ``path`` below ``lib/modules/R``, compressed or not.

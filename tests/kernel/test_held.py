@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import errno
 import hashlib
+import mmap
 import os
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
+from unittest import mock
 
 import pytest
 
@@ -74,6 +77,13 @@ def test_held_contents_take_no_more_than_the_room_and_what_is_packed() -> None:
     finally:
         tracemalloc.stop()
     assert [read_all(each) for each in held] == contents
+
+
+def test_what_is_not_mapped_is_held_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mmap, "mmap", mock.Mock(side_effect=OSError(errno.ENOMEM, "")))
+    contents = [os.urandom(size) for size in (0, 10, 100_000)]
+    store = Store(plain=50)
+    assert [read_all(store.hold(data)) for data in contents] == contents
 
 
 def test_slabs_are_filled_one_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
