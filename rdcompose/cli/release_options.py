@@ -23,7 +23,7 @@ def add_release(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         metavar="DIR",
         nargs="+",
         type=Path,
-        help="directories that rdcompose build wrote to",
+        help="directories that rdcompose build wrote to, or one above them",
     )
     parser.add_argument(
         "-o",

@@ -14,12 +14,14 @@ from rdcompose.errors import SpecError
 from rdcompose.release.records import FileRecord, read_build
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from rdcompose.release.records import BuildRecord
 
 # What every service that holds files of releases leaves as it is.
 _LABEL: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
+# A project has a directory for each build, and in it one for each profile.
+_DEPTH: Final = 2
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,33 +50,56 @@ class Build:
         return self.record.lock.architecture
 
 
+def build_directories(paths: Sequence[Path]) -> tuple[Path, ...]:
+    """Return the directories of builds: those that are named, or those below one that is none.
+
+    :raises SpecError: there are none.
+    """
+    found: list[Path] = []
+    for path in paths:
+        below = [*_below(path, _DEPTH)]
+        if not below:
+            raise SpecError(
+                f"{path} holds no build: it has no manifest-R.json",
+                hint="name the directories that rdcompose build wrote to",
+            )
+        found += below
+    return tuple(dict.fromkeys(found))
+
+
+def _below(directory: Path, depth: int) -> Iterator[Path]:
+    entries = _listed(directory)
+    if any(_is_manifest(entry.name) for entry in entries):
+        yield directory
+    elif depth:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False) and not entry.name.startswith("."):
+                yield from _below(Path(entry.path), depth - 1)
+
+
 def find_builds(directories: Sequence[Path]) -> tuple[Build, ...]:
     """Return the builds in directories, in their order; of builds that are the same the first.
 
-    :raises SpecError: there is none, or one cannot be released.
+    :raises SpecError: one cannot be released.
     """
     found: dict[str, Build] = {}
     for directory in directories:
-        for path in _manifests(directory):
-            build = _build(directory, path)
-            found.setdefault(build.files[-1].sha256, build)
+        for entry in _listed(directory):
+            if _is_manifest(entry.name):
+                build = _build(directory, Path(entry.path))
+                found.setdefault(build.files[-1].sha256, build)
     return tuple(found.values())
 
 
-def _manifests(directory: Path) -> list[Path]:
+def _listed(directory: Path) -> list[os.DirEntry[str]]:
     try:
-        paths = [Path(entry.path) for entry in os.scandir(directory)]
+        return sorted(os.scandir(directory), key=lambda entry: entry.name)
     except OSError as error:
         raise SpecError(f"cannot read {directory}: {error.strerror}") from error
-    found = sorted(
-        path for path in paths if path.name.startswith("manifest-") and path.suffix == ".json"
-    )
-    if not found:
-        raise SpecError(
-            f"{directory} holds no build: it has no manifest-R.json",
-            hint="name the directories that rdcompose build wrote to",
-        )
-    return found
+
+
+def _is_manifest(name: str) -> bool:
+    return name.startswith("manifest-") and name.endswith(".json")
 
 
 def _build(directory: Path, path: Path) -> Build:

@@ -11,7 +11,7 @@ from rdcompose.errors import UnsupportedError, UsageError
 from rdcompose.manifest import to_json
 from rdcompose.outputs import CHECKSUMS
 from rdcompose.publish import Publication
-from rdcompose.release.builds import find_builds, named
+from rdcompose.release.builds import build_directories, find_builds, named
 from rdcompose.release.draft import Draft
 from rdcompose.release.gns3 import IMAGES, appliance, images_alone
 from rdcompose.release.inventory import on_disk, take_inventory
@@ -45,10 +45,10 @@ SBOM: Final = "sbom.cdx.json"
 class ReleaseSpec:
     """What a release is to be.
 
-    Without an ``output`` it is made where its one build lies. ``timestamp`` is that of its
-    documents, in seconds since 1970; by default that of the newest build. ``signer`` are the words
-    of a command that signs the checksums, ``gns3a`` is the template of an appliance, and ``url``
-    where the files will be found.
+    ``directories`` hold builds, or directories of builds. Without an ``output`` it is made where
+    its one build lies. ``timestamp`` is that of its documents, in seconds since 1970; by default
+    that of the newest build. ``signer`` are the words of a command that signs the checksums,
+    ``gns3a`` is the template of an appliance, and ``url`` where the files will be found.
     """
 
     directories: tuple[Path, ...]
@@ -81,8 +81,9 @@ def write_release(spec: ReleaseSpec) -> Released:
     :raises SpecError: a directory holds no build, or a build is not as its manifest says.
     :raises OutputError: it cannot be written; what was there stays as it was.
     """
-    directory, copied = _place(spec)
-    builds = named(find_builds(spec.directories))
+    sources = build_directories(spec.directories)
+    directory, copied = _place(sources, spec.output)
+    builds = named(find_builds(sources))
     with Publication(directory) as publication:
         files = place_builds(publication, builds, copied=copied)
         draft = Draft(
@@ -101,22 +102,22 @@ def write_release(spec: ReleaseSpec) -> Released:
     return Released(directory=directory, name=draft.name, builds=builds, files=written)
 
 
-def _place(spec: ReleaseSpec) -> tuple[Path, bool]:
+def _place(directories: Sequence[Path], output: Path | None) -> tuple[Path, bool]:
     """Return the directory of the release, and whether files have to be copied there."""
-    if spec.output is None:
-        if len(spec.directories) > 1:
+    if output is None:
+        if len(directories) > 1:
             raise UsageError(
                 "a release of several directories needs one of its own",
                 hint="name it with --output DIR",
             )
-        return spec.directories[0], False
-    here = [_same(directory, spec.output) for directory in spec.directories]
+        return directories[0], False
+    here = [_same(directory, output) for directory in directories]
     if any(here) and len(here) > 1:
         raise UsageError(
-            f"{spec.output} holds one of the builds, and the release of several needs a directory "
+            f"{output} holds one of the builds, and the release of several needs a directory "
             "of its own"
         )
-    return spec.output, not any(here)
+    return output, not any(here)
 
 
 def _same(one: Path, other: Path) -> bool:

@@ -261,6 +261,8 @@ def test_several_directories_need_one_for_the_release(desk: Desk) -> None:
         "rdcompose: error: a release of several directories needs one of its own\n"
         "  hint: name it with --output DIR\n"
     )
+    _, err = desk.run(desk.path, status=2)
+    assert "a release of several directories needs one of its own" in err
     _, err = desk.run(one, two, "-o", two, status=2)
     assert "holds one of the builds" in err
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from rdcompose.errors import SpecError
-from rdcompose.release.builds import find_builds, named
+from rdcompose.release.builds import build_directories, find_builds, named
 from tests.support.packages import RELEASE
 from tests.support.releases import SampleBuild
 
@@ -89,8 +89,21 @@ def test_only_names_that_every_service_takes_are_used(tmp_path: Path, name: str)
         named(find_builds([one, two]))
 
 
+def test_builds_below_a_directory_are_found(tmp_path: Path) -> None:
+    dist = tmp_path / "dist"
+    one = SampleBuild().write(dist / "cloud")
+    two = SampleBuild(profile="virtio").write(dist / "arm" / "virtio")
+    # Neither deeper nor hidden, nor beside a build.
+    for name in ("arm/virtio/x", "a/b/c", ".x"):
+        SampleBuild().write(dist / name)
+    assert build_directories([dist]) == (two, one)
+    assert build_directories([one, dist, two]) == (one, two)
+    assert build_directories([dist / "arm" / "virtio"]) == (two,)
+
+
 def test_what_holds_no_build_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
     with pytest.raises(SpecError, match=r"holds no build: it has no manifest-R\.json"):
-        find_builds([tmp_path])
+        build_directories([tmp_path])
     with pytest.raises(SpecError, match=r"cannot read .*: No such file or directory"):
-        find_builds([tmp_path / "none"])
+        build_directories([tmp_path / "none"])
