@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 TOP: Final = Path(__file__).resolve().parents[1]
 LAUNCHER: Final = TOP / "bin" / "rdcompose"
+# Words of a command that are shown at most.
+_SHOWN: Final = 32
 _SYSTEM: Final = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 
 
@@ -166,7 +168,7 @@ class _Kept:
             memory=None if self.error else self.memory,
             sizes={} if self.error else self.sizes,
             facts=self.case.facts,
-            note=self.case.note,
+            note="looked at for memory in the same run" if self.case.once else self.case.note,
             error=self.error,
         )
 
@@ -209,7 +211,9 @@ def empty(bench: Bench) -> Iterator[Path]:
 
 def shown(words: Sequence[str], bench: Bench) -> str:
     """Return a command as it is shown: no paths of this machine, packages by their names."""
-    return " ".join(_shown(words, bench))
+    parts = list(_shown(words, bench))
+    left_out = len(parts) - _SHOWN
+    return " ".join(parts if left_out <= 0 else [*parts[:_SHOWN], f"… {left_out} more"])
 
 
 def _shown(words: Sequence[str], bench: Bench) -> Iterator[str]:

@@ -64,7 +64,7 @@ def _raspberry(bench: Bench) -> Case:
     """Return three kernels in one boot folder, from the archive; the first run fetches them."""
     options = ("--suite", "bookworm", "--cache", bench.package("archive"), "--no-prepared")
     words = (str(LAUNCHER), "pi", *THREE, *options, "--no-progress", "-o", "boot")
-    return Case(name=PI, group=RASPBERRY, words=words, runs=1)
+    return Case(name=PI, group=RASPBERRY, words=words, once=True)
 
 
 def _whole(bench: Bench, key: str, group: str) -> list[Case]:
@@ -158,8 +158,8 @@ def presets(bench: Bench) -> list[Row]:
             name=name,
             words=bench.build("cloud", *words, "-o", "out", "--cache", "cache"),
             sizes=FILES,
-            # Many times as long, for its size.
-            runs=3 if name == "--small" else None,
+            # Takes many times as long, for the size.
+            once=name == "--small",
         )
         for name, words in options.items()
     ]

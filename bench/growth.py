@@ -99,9 +99,8 @@ def _case(group: str, count: int, words: tuple[str, ...]) -> Case:
         group=group,
         words=words,
         facts={"builds": float(count)},
-        note="looked at for memory in the same run" if many else "",
         once=many,
-        runs=None if group == ONE else 3,
+        runs=None if group == ONE else 2,
     )
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import subprocess
 import sys
 import tempfile
@@ -158,6 +159,8 @@ def measured(name: str, bench: Bench, facts: dict[str, str]) -> Section:
 
 
 if __name__ == "__main__":
+    # What is in the scratch directory goes, however this ends.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         sys.exit(main())
     except KeyboardInterrupt:

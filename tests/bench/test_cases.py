@@ -107,6 +107,12 @@ def test_commands_are_shown_without_paths_of_the_machine(tmp_path: Path) -> None
     )
 
 
+def test_long_commands_are_cut(tmp_path: Path) -> None:
+    text = shown([str(number) for number in range(40)], make_bench(tmp_path))
+    assert text.split()[-3:] == ["…", "8", "more"]
+    assert text.split()[:-3] == [str(number) for number in range(32)]
+
+
 def test_commands_keep_compiled_files(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
     monkeypatch.setenv("RDCOMPOSE_CACHE", "/somewhere")
