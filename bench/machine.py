@@ -38,7 +38,7 @@ def machine(packages: Mapping[str, str]) -> dict[str, str]:
     return {
         "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "sources": _sources(),
-        "processors": f"{len(os.sched_getaffinity(0))} x {_model()}",
+        "processors": f"{len(os.sched_getaffinity(0))} x {model()}",
         "memory": f"{memory / 2**30:.0f} GiB",
         "system": f"{system}, Linux {platform.release()}",
         "python": platform.python_version(),
@@ -47,7 +47,8 @@ def machine(packages: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def _model() -> str:
+def model() -> str:
+    """Return what the processor calls itself."""
     lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
     return next(names, platform.machine())

@@ -118,7 +118,10 @@ class KnownBlocks:
     def get(self, key: bytes, length: int) -> list[Block] | None:
         """Return the blocks of a name if they are there and ``length`` bytes unpacked."""
         value = self._store.get(key)
-        return None if value is None else _decoded(value, length)
+        blocks = None if value is None else decode_blocks(value)
+        if blocks is None or sum(block.length for block in blocks) != length:
+            return None
+        return blocks
 
     def put(self, key: bytes, blocks: Sequence[Block]) -> None:
         """Keep blocks that are worth it."""
@@ -133,7 +136,8 @@ class KnownBlocks:
             self._store.put(key, value)
 
 
-def _decoded(value: bytes, length: int) -> list[Block] | None:
+def decode_blocks(value: bytes) -> list[Block] | None:
+    """Return the blocks in a value of a store, or ``None`` if it is none."""
     if len(value) < _COUNT.size:
         return None
     (count,) = _COUNT.unpack_from(value)
@@ -146,8 +150,7 @@ def _decoded(value: bytes, length: int) -> list[Block] | None:
         size = stored_size & 0xFFFFFF
         blocks.append(Block(value[position : position + size], stored_size, unpacked))
         position += size
-    whole = position == len(value) and sum(block.length for block in blocks) == length
-    return blocks if whole else None
+    return blocks if position == len(value) else None
 
 
 def content_digest(content: Content) -> bytes:
