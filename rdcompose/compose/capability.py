@@ -29,7 +29,7 @@ _INITRAMFS: Final = {
 _DISK: Final = {
     Preset.BALANCED: (Codec("zstd"), Codec("xz"), Codec("gzip")),
     Preset.FAST: (Codec("zstd", 1), Codec("gzip", 1), Codec("xz", 0)),
-    Preset.SMALL: (Codec("zstd", 19), Codec("xz", 6), Codec("gzip", 9)),
+    Preset.SMALL: (Codec("zstd", 19), Codec("xz", 6), Codec("gzip", 6)),
 }
 
 
