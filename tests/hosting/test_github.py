@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+import rdcompose.hosting.github
+from rdcompose.hosting.body import FileBody
 from tests.hosting.conftest import RELEASE
 from tests.support.api_server import Answer
 from tests.support.github import PROJECT, GitHubServer
@@ -241,6 +243,36 @@ def test_a_host_that_always_damages(desk: Desk, at_github: GitHubServer) -> None
     _, err = desk.github(at_github, status=1)
     assert "SHA256SUMS arrived at" in err
     assert at_github.published == []
+
+
+@pytest.mark.parametrize("data", [b"cut", bytes(300_000)], ids=["cut", "other"])
+def test_a_file_is_written_while_it_is_sent(
+    desk: Desk, at_github: GitHubServer, monkeypatch: pytest.MonkeyPatch, data: bytes
+) -> None:
+    path = desk.directory / f"vmlinuz-{RELEASE}"
+
+    class Changing(FileBody):
+        def read(self, size: int) -> bytes:
+            block = super().read(size)
+            path.write_bytes(data)
+            return block
+
+    monkeypatch.setattr(rdcompose.hosting.github, "FileBody", Changing)
+    _, err = desk.github(at_github, status=1)
+    assert f"{path} was changed while it was uploaded" in err
+    assert at_github.published == []
+
+
+def test_storage_that_fails(desk: Desk) -> None:
+    """An older server tells no digest, and does not give out the file to compare either."""
+    with GitHubServer(digests=False) as server:
+        number = server.add_release("v1", draft=False)
+        server.add_asset(number, "SHA256SUMS", desk.files["SHA256SUMS"])
+        server.fail("GET */releases/assets/*", status=404, data={"message": "Not Found"})
+        assert "answers 404\n" in desk.github(server, status=1)[1]
+        server.fail("GET */releases/assets/*", status=503)
+        server.fail("GET */releases/assets/*", status=200, data=desk.files["SHA256SUMS"])
+        assert "SHA256SUMS" in json.loads(desk.github(server, "--json")[0])["there"]
 
 
 def test_someone_removes_files_meanwhile(desk: Desk, at_github: GitHubServer) -> None:
