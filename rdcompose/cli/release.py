@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING
 
 from rdcompose.cli.environment import source_date_epoch
-from rdcompose.cli.terminal import progress, size_text, table
+from rdcompose.cli.terminal import progress, size_text, table, warn
 from rdcompose.release.gns3 import check_url
 from rdcompose.release.provenance import UNNAMED, check_builder
 from rdcompose.release.records import read_record
@@ -40,6 +40,8 @@ def release(arguments: argparse.Namespace) -> int:
     silent = arguments.quiet or arguments.no_progress or spec.signer is not None
     with progress("releasing", shown=not silent):
         released = write_release(spec)
+    for path in released.left_out:
+        warn(f"rdcompose: warning: {path} is a directory, and no part of the release")
     if arguments.json:
         print(json.dumps(_summary(released), indent=2, ensure_ascii=False))
     elif not arguments.quiet:

@@ -20,7 +20,10 @@ _CHUNK: Final = 1 << 20
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Compared:
-    """A file of a build, whether it is the same again, and if not where it differs."""
+    """A file, whether it is the same again, and if not where it differs.
+
+    ``name`` is what it is called beside the manifest.
+    """
 
     name: str
     same: bool
@@ -36,13 +39,14 @@ def compare_build(build: BuildRecord, manifest: Path, directory: Path) -> Iterat
     """
     for file in build.outputs:
         path = directory / file.name
+        name = build.files.get(file.name, file.name)
         if not path.exists():
-            yield Compared(file.name, same=False, remark="it was not made")
+            yield Compared(name, same=False, remark="it was not made")
         elif _digest(path) == file.sha256:
-            yield Compared(file.name, same=True)
+            yield Compared(name, same=True)
         else:
-            original = manifest.parent / build.files.get(file.name, file.name)
-            yield Compared(file.name, same=False, remark=_remark(file, original, path))
+            remark = _remark(file, manifest.parent / name, path)
+            yield Compared(name, same=False, remark=remark)
 
 
 def _remark(file: FileRecord, original: Path, path: Path) -> str:

@@ -67,12 +67,16 @@ class ReleaseSpec:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Released:
-    """A release that was written: its directory, builds and files."""
+    """A release that was written: its directory, builds and files.
+
+    ``left_out`` are directories that builds wrote, which a flat list of files has no place for.
+    """
 
     directory: Path
     name: str
     builds: tuple[Build, ...]
     files: tuple[Placed, ...]
+    left_out: tuple[Path, ...] = ()
 
 
 def write_release(spec: ReleaseSpec) -> Released:
@@ -99,7 +103,17 @@ def write_release(spec: ReleaseSpec) -> Released:
             new = {file.name for file in written}
             stale = earlier_names(directory, with_files=copied) - new
             publication.publish(remove=sorted(stale), last=CHECKSUMS)
-    return Released(directory=directory, name=draft.name, builds=builds, files=written)
+    return Released(
+        directory=directory,
+        name=draft.name,
+        builds=builds,
+        files=written,
+        left_out=tuple(
+            build.directory / build.record.directory
+            for build in builds
+            if build.record.directory is not None
+        ),
+    )
 
 
 def _place(directories: Sequence[Path], output: Path | None) -> tuple[Path, bool]:

@@ -80,6 +80,7 @@ def test_all_builds_of_a_release(shop: Shop, first: Path) -> None:
     assert contents(shop.out / f"{NEW}.first") == contents(first)
     out, _ = shop.run("rebuild", release, "--check", "--only", f"{NEW}.second")
     assert out.count("the same") == 4
+    assert f"initramfs-{NEW}.second  " in out
     _, err = shop.run("rebuild", release, "--check", "--only", "third", status=2)
     assert err == (
         "rdcompose: error: the manifest names no build 'third'\n"

@@ -144,6 +144,19 @@ def test_notes_say_what_changed(desk: Desk) -> None:
     assert err == f"rdcompose: error: cannot read the manifest {none}: No such file or directory\n"
 
 
+def test_directories_are_left_out(desk: Desk) -> None:
+    sample = SampleBuild()
+    initramfs = sample.manifest()["initramfs"]
+    directory = {"name": f"embed-{RELEASE}.d", "sha256": "0" * 64}
+    sample.changes = {"initramfs": initramfs | {"directory": directory}}
+    build = sample.write(desk.path / "out")
+    (build / f"embed-{RELEASE}.d").mkdir()
+    _, err = desk.run(build, "-o", desk.out, "--no-sbom")
+    said = f"{build}/embed-{RELEASE}.d is a directory, and no part of the release"
+    assert err == f"rdcompose: warning: {said}\n"
+    assert f"embed-{RELEASE}.d" not in {path.name for path in desk.out.iterdir()}
+
+
 def test_who_built_can_be_named(desk: Desk) -> None:
     build = SampleBuild().write(desk.path / "out")
     desk.release(build, "--builder-id", "https://ci.example.org/kernels")
