@@ -203,8 +203,10 @@ def test_help_loads_no_heavy_library(command: str) -> None:
         (("build", "--nope"), "unrecognized arguments: --nope"),
         (("build", "gone.deb"), "cannot read the kernel package gone.deb"),
         (("pi", "gone.deb", "-o", "gone"), "cannot read the kernel package gone.deb"),
+        (("verify", "gone"), "cannot read gone: No such file"),
+        (("boot", "gone"), "cannot read gone: No such file"),
     ],
-    ids=["version", "option", "package", "pi"],
+    ids=["version", "option", "package", "pi", "verify", "boot"],
 )
 def test_wrong_words_are_told_before_much_is_loaded(words: Sequence[str], message: str) -> None:
     modules, said = loaded(*words)

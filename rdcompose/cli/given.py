@@ -13,16 +13,16 @@ if TYPE_CHECKING:
 
 
 def check_files(arguments: argparse.Namespace) -> None:
-    """Refuse what is not there: a kernel, a program to go beside it or a template.
+    """Refuse what is not there: what a command reads back, a kernel, or what goes beside it.
 
     :raises SpecError: a file cannot be found.
     """
     for what, name in _named(arguments):
         try:
-            Path(name).stat()
+            name.stat()
         except OSError as error:
-            raise SpecError(f"cannot read the {what} {Path(name)}: {error.strerror}") from error
-    template: Path | None = arguments.template
+            raise SpecError(f"cannot read {what}{name}: {error.strerror}") from error
+    template: Path | None = getattr(arguments, "template", None)
     if template is not None and not template.is_dir():
         raise SpecError(f"the template {template} is not a directory")
 
@@ -32,10 +32,22 @@ def is_path(kernel: str) -> bool:
     return "/" in kernel or kernel.endswith(".deb")
 
 
-def _named(arguments: argparse.Namespace) -> Iterator[tuple[str, str]]:
-    for kernel in filter(is_path, arguments.kernel):
-        yield "kernel package", kernel
+def _named(arguments: argparse.Namespace) -> Iterator[tuple[str, Path]]:
+    """Yield what a file is, as messages say it, and its path."""
+    if arguments.command == "verify":
+        yield from (("", path) for path in arguments.paths)
+    elif arguments.command == "boot":
+        yield "", arguments.directory
+    else:
+        yield from _beside(arguments)
+
+
+def _beside(arguments: argparse.Namespace) -> Iterator[tuple[str, Path]]:
+    # Several are the packages of one kernel, or else wrong, whether they are there or not.
+    if all(is_path(kernel) and not Path(kernel).is_dir() for kernel in arguments.kernel):
+        for kernel in arguments.kernel:
+            yield "the kernel package ", Path(kernel)
     for program in ("busybox", "e2fsck"):
         file: str | None = getattr(arguments, program)
         if file is not None and file != "none":
-            yield program, file
+            yield f"the {program} ", Path(file)

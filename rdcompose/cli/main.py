@@ -40,8 +40,8 @@ _COMMANDS: Final = {
     "upload": ("upload", "upload_directory"),
     "verify": ("verify", "verify_files"),
 }
-# Those that take kernels, and programs and a template to go beside them.
-_COMPOSING: Final = frozenset({"build", "pi"})
+# Those that are given files to read.
+_READING: Final = frozenset({"boot", "build", "pi", "verify"})
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -75,7 +75,7 @@ def _interrupted(number: int) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    if arguments.command in _COMPOSING:
+    if arguments.command in _READING:
         from rdcompose.cli.given import check_files
 
         check_files(arguments)
