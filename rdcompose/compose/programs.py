@@ -8,86 +8,26 @@ architecture: static, startable, for that machine.
 from __future__ import annotations
 
 import dataclasses
-import enum
 import hashlib
-import io
 import json
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, assert_never
 
 from rdcompose.compose.applets import read_applets
+from rdcompose.compose.program_source import PACKAGES, Origin, SourceKind, find_program
 from rdcompose.compose.programname import BUSYBOX_PATH, E2FSCK_PATH, ProgramName
 from rdcompose.errors import FormatError, SpecError, UnsupportedError
-from rdcompose.formats.apk import VERSION_3_MAGICS, Apk
-from rdcompose.formats.deb import Deb
 from rdcompose.formats.executable import Executable, is_elf, read_executable
-from rdcompose.formats.tarstream import Kind
 from rdcompose.kernel.release import architecture_of_elf, machine_name
 from rdcompose.tree import Bytes, Entry, File, Symlink
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from rdcompose.formats.tarstream import Member
     from rdcompose.kernel.release import Architecture
 
 
-class SourceKind(enum.StrEnum):
-    """What a program was taken from."""
-
-    PROGRAM = "program"
-    DEB = "deb"
-    APK = "apk"
-
-
-# Where packages have them, the static ones first.
-_PATHS: Final = {
-    ProgramName.BUSYBOX: (
-        "bin/busybox.static",
-        "usr/bin/busybox.static",
-        "sbin/busybox.static",
-        "usr/sbin/busybox.static",
-        "bin/busybox",
-        "usr/bin/busybox",
-        "sbin/busybox",
-        "usr/sbin/busybox",
-    ),
-    ProgramName.E2FSCK: (
-        "sbin/e2fsck.static",
-        "usr/sbin/e2fsck.static",
-        "bin/e2fsck.static",
-        "usr/bin/e2fsck.static",
-        "sbin/e2fsck",
-        "usr/sbin/e2fsck",
-        "bin/e2fsck",
-        "usr/bin/e2fsck",
-    ),
-}
-_PACKAGES: Final = {
-    ProgramName.BUSYBOX: "busybox-static of Debian or Alpine",
-    ProgramName.E2FSCK: "e2fsck-static of Debian",
-}
 # The kernel starts /sbin/modprobe (CONFIG_MODPROBE_PATH), every script /bin/sh.
 _FIXED_LINKS: Final = {"modprobe": "sbin/modprobe", "sh": "bin/sh"}
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Origin:
-    """Where a program is from, for the manifest.
-
-    ``name`` is the name that the input was given under, ``sha256`` the input's hash and
-    ``size`` its length in bytes.
-    ``path`` is the file in a package; it and the fields of the package are ``None``
-    for a bare program.
-    """
-
-    name: str
-    kind: SourceKind
-    sha256: str
-    size: int
-    path: str | None = None
-    package: str | None = None
-    version: str | None = None
-    architecture: str | None = None
 
 
 class _Found(NamedTuple):
@@ -147,7 +87,7 @@ def load_program(
     try:
         fresh = found is None
         if found is None:
-            content, origin = _find(name, data, source, digest)
+            content, origin = find_program(name, data, source, digest)
             found = _Found(content, origin, read_executable(content))
     except (FormatError, UnsupportedError) as error:
         raise type(error)(f"{source}: {error.message}", hint=error.hint) from error
@@ -162,7 +102,7 @@ def load_program(
         raise SpecError(
             f"{where} {fault}",
             hint=f"what serves is a static {name} for {architecture.name}, "
-            f"for example of the package {_PACKAGES[name]}",
+            f"for example of the package {PACKAGES[name]}",
         )
     if kept is not None and fresh and not is_elf(data):
         kept.put(key, _value(found))
@@ -235,66 +175,6 @@ def _not_the_program(name: ProgramName, content: bytes) -> str | None:
     return None
 
 
-def _find(name: ProgramName, data: bytes, source: str, digest: str) -> tuple[bytes, Origin]:
-    if is_elf(data):
-        return data, Origin(name=source, kind=SourceKind.PROGRAM, sha256=digest, size=len(data))
-    if data.startswith(b"!<arch>\n"):
-        return _from_deb(name, data, source, digest)
-    if data.startswith((b"\x1f\x8b", *VERSION_3_MAGICS)):
-        return _from_apk(name, data, source, digest)
-    raise SpecError(
-        f"{source} is neither a program (ELF) nor a .deb nor an .apk",
-        hint=f"{name} comes from one of these, for example of the package {_PACKAGES[name]}",
-    )
-
-
-def _from_deb(name: ProgramName, data: bytes, source: str, digest: str) -> tuple[bytes, Origin]:
-    deb = Deb.open(io.BytesIO(data))
-    path, content = _best(name, deb.members(_PATHS[name].__contains__), source)
-    control = deb.control
-    return content, Origin(
-        name=source,
-        kind=SourceKind.DEB,
-        sha256=digest,
-        size=len(data),
-        path=path,
-        package=control.package,
-        version=control.version,
-        architecture=control.architecture,
-    )
-
-
-def _from_apk(name: ProgramName, data: bytes, source: str, digest: str) -> tuple[bytes, Origin]:
-    apk = Apk.open(io.BytesIO(data))
-    path, content = _best(name, apk.members(_PATHS[name].__contains__), source)
-    return content, Origin(
-        name=source,
-        kind=SourceKind.APK,
-        sha256=digest,
-        size=len(data),
-        path=path,
-        package=apk.info.package,
-        version=apk.info.version,
-        architecture=apk.info.architecture,
-    )
-
-
-def _best(name: ProgramName, members: Iterable[Member], source: str) -> tuple[str, bytes]:
-    """Return the path and content of the program among a package's files.
-
-    All of the package is read, and so checked, whatever comes first.
-    """
-    paths = _PATHS[name]
-    files = {m.path: m.content for m in members if m.kind is Kind.FILE and m.path in paths}
-    for path in paths:
-        if path in files:
-            return path, files[path]
-    raise SpecError(
-        f"{source} is a package without {name}",
-        hint=f"a package that has it is {_PACKAGES[name]}",
-    )
-
-
 def applet_links(busybox: bytes, *, required: Iterable[str] = ()) -> tuple[str, ...]:
     """Paths of the links that a busybox wants, in byte order, without itself.
 
@@ -309,7 +189,7 @@ def applet_links(busybox: bytes, *, required: Iterable[str] = ()) -> tuple[str, 
     if missing := sorted(set(required) - names):
         raise SpecError(
             "this busybox lacks the applets " + ", ".join(missing),
-            hint=f"the init script calls them; {_PACKAGES[ProgramName.BUSYBOX]} has them",
+            hint=f"the init script calls them; {PACKAGES[ProgramName.BUSYBOX]} has them",
         )
     paths = {path for _, path in applets}
     paths.update(path for applet, path in _FIXED_LINKS.items() if applet in names)

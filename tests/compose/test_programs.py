@@ -7,10 +7,9 @@ import hashlib
 
 import pytest
 
+from rdcompose.compose.program_source import Origin, SourceKind
 from rdcompose.compose.programname import ProgramName
 from rdcompose.compose.programs import (
-    Origin,
-    SourceKind,
     applet_links,
     e2fsck_links,
     load_program,
