@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import gc
 import os
 import secrets
 import threading
@@ -161,6 +162,9 @@ def outcomes_of(job: Job, *, shown: bool, say: Say = warn) -> Iterator[Outcome]:
                 yield Outcome(title=part.title, output=output, failure=failure_of(error))
             else:
                 yield Outcome(title=part.title, output=output, summaries=summaries)
+    # Before the next kernel is read, this one has to go: parts of it hold each other.
+    del compositions, memory, store
+    gc.collect()
 
 
 def failure_of(error: RdcomposeError) -> Failure:

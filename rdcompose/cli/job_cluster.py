@@ -7,15 +7,13 @@ path: a job writes its files itself.
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from rdcompose.errors import SpecError, UnsupportedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from concurrent.futures import Executor
-
-_TIMEOUT: Final = "10s"
 
 
 class ClusterPool:
@@ -44,9 +42,7 @@ class ClusterPool:
         from distributed.client import FutureCancelledError
 
         try:
-            client = Client(  # type: ignore[no-untyped-call]
-                self._address, timeout=_TIMEOUT, set_as_default=False
-            )
+            client = Client(self._address, set_as_default=False)  # type: ignore[no-untyped-call]
         except (OSError, ValueError) as error:
             raise SpecError(
                 f"no Dask scheduler answers at {self._address}",

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from tests.cli.conftest import Shop
 
-PATIENCE = 60
+PATIENCE = 300
 
 
 def jobs(directory: Path, *titles: str) -> list[Job]:
