@@ -28,6 +28,8 @@ LEVEL: Final = 1
 # is not larger, because of most kernels only a few modules are kept until the end.
 SLAB: Final = 1 << 16
 
+_ARENA_MAX: Final = -8  # M_ARENA_MAX of glibc's malloc.h
+
 # A lock for every object would be as large as the object: some are shared.
 _hashing: Final = tuple(threading.Lock() for _ in range(31))
 _STEP: Final = 16
@@ -179,6 +181,16 @@ def _memory(size: int) -> memoryview:
     except OSError:
         # A process may have 65 530 mappings, which is a dozen of the largest kernels.
         return memoryview(bytearray(size))
+
+
+def share_heap() -> None:
+    """Let all threads take memory from one heap.
+
+    In the GNU C library each has its own by default, and what one has freed no other one gets:
+    a hundred megabytes while a large kernel is read.
+    """
+    with contextlib.suppress(AttributeError):
+        ctypes.CDLL(None).mallopt(_ARENA_MAX, 1)
 
 
 def give_back() -> None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final, Self
 from rdcompose.errors import FormatError, RdcomposeError
 from rdcompose.formats.compression import decompress
 from rdcompose.formats.elf import read_module
-from rdcompose.kernel.held import Held, Store, give_back
+from rdcompose.kernel.held import Held, Store, give_back, share_heap
 from rdcompose.kernel.module import Module
 from rdcompose.tree import encode_name
 
@@ -101,6 +101,7 @@ class ModuleIntake:
     """
 
     def __init__(self, *, threads: int) -> None:
+        share_heap()
         self._pool = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="modules")
         self._futures: dict[str, dict[str, Future[Module]]] = {}
         self._waiting = 0

@@ -1,18 +1,31 @@
 from __future__ import annotations
 
+import ctypes
 import errno
 import hashlib
 import mmap
 import os
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 from unittest import mock
 
 import pytest
 
 from rdcompose.kernel import held as held_module
-from rdcompose.kernel.held import Held, Slabs, Store, content_digest, unpacked
+from rdcompose.kernel.held import (
+    Held,
+    Slabs,
+    Store,
+    content_digest,
+    give_back,
+    share_heap,
+    unpacked,
+)
 from rdcompose.tree import Digested, read_all
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 @pytest.mark.parametrize("room", [0, 1 << 20], ids=["packed", "plain"])
@@ -120,3 +133,11 @@ def test_the_digest_is_worked_out_once_for_all_threads(monkeypatch: pytest.Monke
         found = list(pool.map(lambda held: held.digest, contents * 8))
     assert len(asked) == len(contents)
     assert found == [content_digest(b"".join(held.chunks(1 << 20))) for held in contents] * 8
+
+
+@pytest.mark.parametrize("function", [share_heap, give_back])
+def test_c_libraries_without_these_functions_are_left_alone(
+    function: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ctypes, "CDLL", lambda _: object())
+    function()
