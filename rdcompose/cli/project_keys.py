@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _OF_THE_RUN: Final = frozenset(
     {
-        *("only", "jobs", "executor", "threads", "offline", "cache", "prepared"),
+        *("only", "jobs", "executor", "report", "threads", "offline", "cache", "prepared"),
         *("json", "quiet", "verbose", "no_progress"),
     }
 )

@@ -135,6 +135,7 @@ def test_where_it_goes(tmp_path: Path, text: str, options: Sequence[str], expect
         (f'{A}proflie = "x"', "build 'a': unknown key 'proflie'", "did you mean 'profile'?"),
         (f'{A}disk_format = "x"', "build 'a': unknown key 'disk_format'", "'disk-format'"),
         (f"{A}threads = 2", "build 'a': unknown key 'threads'", ""),
+        (f'{A}report = "r.txt"', "build 'a': unknown key 'report'", ""),
         (f"{A}zzzzzz = 2", "build 'a': unknown key 'zzzzzz'", "known are kernel, output"),
         ('[defaults]\nname = "x"', "defaults: unknown key 'name'", "known are kernel"),
         (f'{A}disk = "some"', "build 'a': disk = 'some' is not known", "remaining, all, none"),
