@@ -7,6 +7,7 @@ path: a job writes its files itself.
 from __future__ import annotations
 
 import contextlib
+from concurrent.futures import CancelledError
 from typing import TYPE_CHECKING
 
 from rdcompose.errors import SpecError, UnsupportedError
@@ -39,7 +40,6 @@ class ClusterPool:
         :raises SpecError: there is no scheduler, or it goes away.
         """
         from distributed import Client
-        from distributed.client import FutureCancelledError
 
         try:
             client = Client(self._address, set_as_default=False)  # type: ignore[no-untyped-call]
@@ -55,5 +55,5 @@ class ClusterPool:
                     yield executor
                 finally:
                     executor.shutdown(wait=False)
-        except FutureCancelledError as error:
+        except CancelledError as error:
             raise SpecError(f"the Dask scheduler at {self._address} has gone") from error

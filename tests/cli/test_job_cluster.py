@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from concurrent.futures import CancelledError
 from typing import TYPE_CHECKING
 
 import pytest
 
+from rdcompose.cli.job_cluster import ClusterPool
 from rdcompose.cli.main import main
+from rdcompose.errors import SpecError
 from tests.support.dask_cluster import KILL_ONCE
 from tests.support.projects import TITLES, make_project, written
 from tests.support.unmeasured import unmeasured
@@ -93,6 +96,33 @@ def test_no_cluster() -> None:
     assert done.stderr.splitlines()[0] == (
         "rdcompose: error: no Dask scheduler answers at tcp://127.0.0.1:1"
     )
+
+
+class Executor:
+    def shutdown(self, *, wait: bool) -> None:
+        assert not wait
+
+
+class Client:
+    def __init__(self, _address: str, **_options: object) -> None: ...
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def get_executor(self, **_options: object) -> Executor:
+        return Executor()
+
+
+def test_a_scheduler_that_goes_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Dask cancels what it was waiting for."""
+    monkeypatch.setattr("distributed.Client", Client)
+    with (
+        pytest.raises(SpecError, match=r"the Dask scheduler at tcp://a:1 has gone"),
+        ClusterPool("tcp://a:1").open(),
+    ):
+        raise CancelledError
 
 
 @pytest.mark.usefixtures("yard")
