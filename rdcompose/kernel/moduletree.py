@@ -46,7 +46,7 @@ MAX_MODULE: Final = 1 << 29
 # What may wait to be parsed: bounds the memory whatever the size of the package.
 MAX_WAITING: Final = 8 << 20
 # What is held uncompressed: the modules of a kernel for virtual machines, with room to spare.
-MAX_PLAIN: Final = 128 << 20
+MAX_PLAIN: Final = 100 << 20
 
 _PACKED_SUFFIXES: Final = (".xz", ".zst", ".gz")
 
