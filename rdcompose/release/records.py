@@ -113,7 +113,7 @@ def _released(path: Path, row: Mapping[str, Any]) -> BuildRecord:
     files = {_name(key): _name(value) for key, value in row["files"].items()}
     return dataclasses.replace(
         _build(path, row["manifest"]),
-        name=_text(row["name"]),
+        name=_name(row["name"]),  # also of the directory that it is built again in
         files=files,
         disk_modules=tuple(_text(name) for name in row["disk_modules"]),
     )

@@ -15,6 +15,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ROW = {"name": "x", "size": 1, "sha256": "0" * 64}
+BUILD = {
+    "name": RELEASE,
+    "files": {"a": "b"},
+    "disk_modules": ["ext4"],
+    "manifest": SampleBuild().manifest(),
+}
 
 
 def written(path: Path, data: Any) -> Path:
@@ -26,16 +32,10 @@ def written(path: Path, data: Any) -> Path:
 
 def release_data(**changes: Any) -> dict[str, Any]:
     """Return the manifest of a release of one build."""
-    build = {
-        "name": RELEASE,
-        "files": {"a": "b"},
-        "disk_modules": ["ext4"],
-        "manifest": SampleBuild().manifest(),
-    }
     return {
         "kind": "release",
         "name": "mine",
-        "builds": [build],
+        "builds": [BUILD],
         "files": [ROW],
         "documents": [],
     } | changes
@@ -90,6 +90,8 @@ def test_the_manifest_of_a_build_is_a_release_of_it(tmp_path: Path) -> None:
         (release_data(name=None), "None is no text"),
         (release_data(builds=[{}]), "it has no 'files'"),
         (release_data(builds=[{"files": []}]), "has no attribute 'items'"),
+        (release_data(builds=[BUILD | {"name": "../x"}]), "it names '../x', which is no file"),
+        (release_data(builds=[BUILD | {"name": "/x"}]), "it names '/x', which is no file"),
     ],
     ids=lambda value: value if isinstance(value, str) else "data",
 )
