@@ -51,6 +51,8 @@ def read_project(path: Path = PROJECT_FILE) -> Project:
         raise SpecError(f"cannot read {path}: {error.strerror}") from error
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise SpecError(f"{path}: {error}", hint="the file must be TOML, in UTF-8") from error
+    except RecursionError as error:
+        raise SpecError(f"{path}: its lists or tables are nested too deep") from error
     for key in data:
         if key not in _KEYS:
             raise SpecError(f"{path}: unknown key {key!r}", hint=f"known are {', '.join(_KEYS)}")

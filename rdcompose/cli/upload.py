@@ -113,7 +113,7 @@ def _title(directory: Path) -> str | None:
     """Return what the release is called, if ``rdcompose release`` has written it."""
     try:
         manifest = json.loads((directory / "manifest.json").read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None  # some other file, or none
     name = manifest.get("name") if isinstance(manifest, dict) else None
     return name if isinstance(name, str) and name else None

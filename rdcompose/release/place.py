@@ -133,7 +133,7 @@ def earlier_names(directory: Path, *, with_files: bool) -> set[str]:
             return set()
         rows = [*data["documents"], *(data["files"] if with_files else ())]
         names = {row["name"] for row in rows if is_plain(row["name"])}
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return set()  # nothing is known to be of a release
     # Signatures of the checksums are in no list: they are made of the last one.
     signatures = {path.name for path in directory.glob(f"{CHECKSUMS}.*")}

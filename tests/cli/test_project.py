@@ -78,6 +78,7 @@ def test_without_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
         ('"\\u001b" = "x"', "unknown key '\\x1b'"),
         ("mirror = ", "rdcompose.toml: "),
         (b'suite = "\xff"', "rdcompose.toml: "),
+        pytest.param(f"suite = {'[' * 10_000}", "nested too deep", id="deep"),
     ],
 )
 def test_what_is_wrong(tmp_path: Path, text: str | bytes, expected: str) -> None:

@@ -238,6 +238,13 @@ def test_a_release_where_the_builds_lie_removes_none_of_them(desk: Desk) -> None
     assert "MD5SUMS" not in desk.contents(build)
 
 
+@pytest.mark.parametrize("there", ["", "[]", "[" * 100_000], ids=["empty", "list", "deep"])
+def test_what_is_no_manifest_of_a_release_is_replaced(desk: Desk, there: str) -> None:
+    desk.out.mkdir()
+    (desk.out / "manifest.json").write_text(there, encoding="utf-8")
+    assert desk.release(SampleBuild().write(desk.path / "one"))["kind"] == "release"
+
+
 @pytest.mark.parametrize("damage", ["cut", "changed", "missing"])
 def test_a_build_that_is_not_as_its_manifest_says_is_refused(desk: Desk, damage: str) -> None:
     build = SampleBuild().write(desk.path / "out")

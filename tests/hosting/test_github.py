@@ -61,7 +61,13 @@ def test_what_a_release_says(desk: Desk, at_github: GitHubServer) -> None:
 
 @pytest.mark.parametrize(
     ("manifest", "title"),
-    [(b'{"name": "6.1.0-50"}', "6.1.0-50"), (b'{"name": 1}', None), (b"[]", None), (b"{", None)],
+    [
+        (b'{"name": "6.1.0-50"}', "6.1.0-50"),
+        (b'{"name": 1}', None),
+        (b"[]", None),
+        (b"{", None),
+        pytest.param(b"[" * 100_000, None, id="deep"),
+    ],
 )
 def test_the_title_is_that_of_the_manifest(
     desk: Desk, at_github: GitHubServer, manifest: bytes, title: str | None
