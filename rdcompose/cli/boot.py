@@ -141,8 +141,7 @@ def _argv(job: _Job) -> list[str]:
     """Return the command, with all that it names made."""
     machine = _machine(job)
     if job.efi is not None:
-        image = job.artifacts.directory / f"{job.artifacts.release}.efi"
-        make_partition(job.efi.partition, job.board, image, machine.command_line())
+        make_partition(job.efi.partition, job.board, job.artifacts.uki, machine.command_line())
     return machine.argv(job.program)
 
 

@@ -20,7 +20,8 @@ def add_boot(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     parser.add_argument(
         "--release",
         metavar="R",
-        help="the kernel release, where there are several (default: that of the newest manifest)",
+        help="the kernel release, or a build of a release, where there are several (default: that "
+        "of the newest manifest)",
     )
     _add_machine(parser.add_argument_group("the machine"))
     _add_check(parser.add_argument_group("check"))

@@ -23,9 +23,13 @@ _MANIFEST: Final = "manifest.json"
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ReleasedBuild:
-    """A build in a release: what its files are called there, by their own names."""
+    """A build in a release: what its files are called there, by their own names.
+
+    ``name`` is what the release calls it; that is not ``release`` where a kernel has several.
+    """
 
     directory: Path
+    name: str
     release: str
     files: Mapping[str, str]
 
@@ -58,7 +62,7 @@ def read_released(directory: Path) -> ReleasedFiles:
 
 def _build(directory: Path, row: Mapping[str, Any]) -> ReleasedBuild:
     files = {str(own): _plain(name) for own, name in row["files"].items()}
-    return ReleasedBuild(directory, str(row["release"]), files)
+    return ReleasedBuild(directory, str(row["name"]), str(row["release"]), files)
 
 
 def _plain(name: str) -> str:

@@ -7,8 +7,10 @@ import pytest
 
 from rdcompose.errors import FormatError, SpecError, UsageError
 from rdcompose.qemu.artifacts import find_artifacts
+from rdcompose.release.writing import ReleaseSpec, write_release
 from tests.support.fakeqemu import RELEASE, composition
 from tests.support.images import make_arm64
+from tests.support.releases import SampleBuild
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,6 +47,46 @@ def test_newest_manifest_or_the_one_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=f"several compositions: {OTHER}, {RELEASE}") as caught:
         find_artifacts(tmp_path, None)
     assert caught.value.hint == "choose one with --release"
+
+
+@pytest.fixture
+def released(tmp_path: Path) -> Path:
+    """Return a release of two builds of a kernel, one without a disk."""
+    one = SampleBuild(release=RELEASE, more={f"{RELEASE}.efi": b"one"}).write(tmp_path / "one")
+    two = SampleBuild(release=RELEASE, disk=None, more={f"{RELEASE}.efi": b"two"})
+    two.initramfs += bytes(512)
+    directories = (one, two.write(tmp_path / "two"))
+    out = tmp_path / "out"
+    write_release(ReleaseSpec(directories=directories, output=out, sbom=False))
+    return out
+
+
+def test_one_of_several_builds_of_a_kernel_in_a_release(released: Path) -> None:
+    one = find_artifacts(released, f"{RELEASE}.one")
+    two = find_artifacts(released, f"{RELEASE}.two")
+    assert (one.release, one.architecture) == (two.release, two.architecture) == (RELEASE, "amd64")
+    assert one.kernel == two.kernel == released / f"vmlinuz-{RELEASE}"
+    assert one.initramfs == released / f"initramfs-{RELEASE}.one"
+    assert two.initramfs == released / f"initramfs-{RELEASE}.two"
+    assert (one.disk, two.disk) == (released / f"modules-{RELEASE}.qcow2", None)
+    assert [found.uki.read_bytes() for found in (one, two)] == [b"one", b"two"]
+
+
+def test_builds_of_a_release_are_of_one_age(released: Path) -> None:
+    os.utime(released / f"manifest-{RELEASE}.one.json", (1000, 1000))
+    for asked in (None, RELEASE):
+        with pytest.raises(UsageError, match=f"compositions: {RELEASE}.one, {RELEASE}.two"):
+            find_artifacts(released, asked)
+    # What was built there since is newer.
+    composition(released, OTHER)
+    os.utime(released / "manifest.json", (1000, 1000))
+    assert find_artifacts(released, None).release == OTHER
+
+
+def test_part_of_a_build_in_a_release_that_is_gone(released: Path) -> None:
+    (released / f"initramfs-{RELEASE}.one").unlink()
+    with pytest.raises(SpecError, match=f"has no initramfs initramfs-{RELEASE}"):
+        find_artifacts(released, f"{RELEASE}.one")
 
 
 def test_without_manifest_the_kernel_tells(tmp_path: Path) -> None:
