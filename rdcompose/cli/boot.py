@@ -13,11 +13,11 @@ import termios
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from rdcompose.cli.named_file import write_named
 from rdcompose.cli.terminal import progress
 from rdcompose.errors import FormatError, RdcomposeError, SpecError, UsageError
 from rdcompose.formats.filesystem import kinds_of_image
 from rdcompose.kernel.release import flavour_of_release
-from rdcompose.publish import Publication
 from rdcompose.qemu.accelerator import SOFTWARE, choose_accelerator
 from rdcompose.qemu.artifacts import find_artifacts
 from rdcompose.qemu.boards import find_board
@@ -285,7 +285,7 @@ def _check(job: _Job) -> int:
         seconds=run.seconds,
     )
     if arguments.junit is not None:
-        _write(arguments.junit, report.to_junit(line.text for line in run.lines))
+        write_named(arguments.junit, report.to_junit(line.text for line in run.lines))
     _tell(job, report, run)
     return 0 if verdict.passed else 1
 
@@ -331,12 +331,5 @@ def _tell_timeline(job: _Job, run: Run) -> None:
 def _draw_timeline(job: _Job, run: Run) -> tuple[Span, ...]:
     spans = timeline(run.lines, run.seconds)
     title = f"Boot of {job.artifacts.release} on {job.board.name}, {job.accelerator}"
-    _write(job.arguments.timeline, as_svg(spans, title).encode())
+    write_named(job.arguments.timeline, as_svg(spans, title).encode())
     return spans
-
-
-def _write(path: Path, data: bytes) -> None:
-    with Publication(path.parent) as publication:
-        with publication.file(path.name) as out:
-            out.write(data)
-        publication.publish()

@@ -7,11 +7,11 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from rdcompose.cli.named_file import write_named
 from rdcompose.cli.terminal import size_text
 from rdcompose.formats.qcow2_reader import is_qcow2, open_qcow2
 from rdcompose.inspect.contents import module_place
 from rdcompose.inspect.weight import Weight, weigh_disk, weigh_initramfs
-from rdcompose.publish import Publication
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,10 +36,7 @@ def write_report(plans: Sequence[Plan], directory: Path, target: str, *, threads
         return
     path = Path(target)
     text = as_json(found) if path.suffix == ".json" else as_text(found)
-    with Publication(path.parent) as publication:
-        with publication.file(path.name) as out:
-            out.write(text.encode())
-        publication.publish()
+    write_named(path, text.encode())
 
 
 def _weights(plan: Plan, directory: Path, threads: int) -> dict[str, Weight]:

@@ -75,6 +75,12 @@ def test_what_it_does_not_go_with(
     assert not (tmp_path / "out").exists()
 
 
+def test_a_device_is_not_replaced(words: list[str], tmp_path: Path) -> None:
+    (tmp_path / "null").symlink_to("/dev/null")
+    assert main([*words, "--report", str(tmp_path / "null")]) == 0
+    assert (tmp_path / "null").is_char_device()
+
+
 def test_a_file_that_cannot_be_written(
     words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
