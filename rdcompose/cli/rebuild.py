@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from rdcompose.cli.composition import DEFAULTS, Compositions, wish
 from rdcompose.cli.options import make_parser
 from rdcompose.cli.terminal import progress, table
+from rdcompose.compose.filesource import PI_FIRMWARE
 from rdcompose.errors import SpecError, UsageError
 from rdcompose.outputs import write_outputs
 from rdcompose.release.rebuilt import compare_build
@@ -45,9 +46,12 @@ def rebuild(arguments: argparse.Namespace) -> int:
             target = directory / build.name if len(record.builds) > 1 else directory
             if _same(target, arguments.manifest.parent):
                 raise UsageError(f"{target} holds what is to be compared with", hint="name another")
-            _build(arguments, build, target, shown=shown)
+            if PI_FIRMWARE in build.lock.options:
+                made = _build_folder(arguments, build, target)
+            else:
+                made = _build(arguments, build, target, shown=shown)
             title = build.name or build.lock.release
-            rows += [(title, row) for row in compare_build(build, arguments.manifest, target)]
+            rows += [(title, row) for row in compare_build(build, arguments.manifest, made)]
     _tell(arguments, rows)
     return 0
 
@@ -75,9 +79,9 @@ def _same(one: Path, other: Path) -> bool:
     return one.is_dir() and one.samefile(other)
 
 
-def _build(arguments: argparse.Namespace, build: BuildRecord, target: Path, *, shown: bool) -> None:
+def _build(arguments: argparse.Namespace, build: BuildRecord, target: Path, *, shown: bool) -> Path:
     """Build as ``rdcompose build --locked`` does, without anything that was kept of a kernel."""
-    own = _as_of_build(arguments)
+    own = _as_of("build", arguments)
     lock = build.lock
     wanted = wish(own, lock, DEFAULTS)
     with _no_epoch():
@@ -86,13 +90,32 @@ def _build(arguments: argparse.Namespace, build: BuildRecord, target: Path, *, s
             plans = composition.plans()
             lock.check(plans[0].inputs)
             write_outputs(plans, target, threads=arguments.threads)
+    return target
 
 
-def _as_of_build(arguments: argparse.Namespace) -> argparse.Namespace:
-    """Return the arguments as the command ``build`` has them."""
-    base = vars(make_parser().parse_args(["build"]))
+def _build_folder(arguments: argparse.Namespace, build: BuildRecord, target: Path) -> Path:
+    """Make a boot folder as ``rdcompose pi --locked`` does; returns where the kernel's files are.
+
+    :raises UsageError: something is there.
+    """
+    from rdcompose.cli.pi import pi  # with all that it knows of boards
+
+    made = target / build.lock.release
+    if made.exists():
+        raise UsageError(f"{made} is there already", hint="name another directory with --output")
+    own = _as_of("pi", arguments)
+    own.locked, own.output = [arguments.manifest], target
+    own.prepared, own.json, own.quiet = False, False, True
+    with _no_epoch():
+        pi(own)
+    return made
+
+
+def _as_of(command: str, arguments: argparse.Namespace) -> argparse.Namespace:
+    """Return the arguments as another command has them."""
+    base = vars(make_parser().parse_args([command]))
     given = {name: value for name, value in vars(arguments).items() if name in base}
-    return argparse.Namespace(**{**base, **given, "only": None})
+    return argparse.Namespace(**{**base, **given, "only": None, "command": command})
 
 
 @contextlib.contextmanager

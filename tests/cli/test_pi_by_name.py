@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -78,6 +79,29 @@ def test_a_lock_takes_the_firmware_that_it_names(stocked: Shop) -> None:
     assert again == first
     pi(stocked, "arm64", "--remove-stale")
     assert (stocked.out / "start4.elf").read_text() == "1.20250101 start4.elf"
+
+
+def test_a_boot_folder_is_built_again(stocked: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    pi(stocked, "arm64", "--board", "4")
+    record = stocked.out / RELEASE / f"manifest-{RELEASE}.json"
+    again = stocked.path / "again"
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "12345")
+    options = ("rebuild", str(record), "--profile", str(stocked.path / "lists"))
+    out, _ = stocked.run(*options, "-o", str(again))
+    names = [row["name"] for row in manifest(stocked)["outputs"]]
+    assert [line.split() for line in out.splitlines()] == [[row, "the", "same"] for row in names]
+    found = {path.relative_to(again) for path in again.rglob("*")}
+    assert found == {path.relative_to(stocked.out) for path in stocked.out.rglob("*")}
+    _, err = stocked.run(*options, "-o", str(again), status=2)
+    assert err.startswith(f"rdcompose: error: {again / RELEASE} is there already\n")
+    image = record.with_name("initramfs8")
+    image.write_bytes(image.read_bytes() + b"x")
+    data = manifest(stocked)
+    row = next(row for row in data["outputs"] if row["name"] == image.name)
+    row["sha256"] = hashlib.sha256(image.read_bytes()).hexdigest()
+    record.write_text(json.dumps(data))
+    _, err = stocked.run(*options, "--check", status=1)
+    assert err.startswith(f"rdcompose: error: {image.name} of {RELEASE} does not come out again: ")
 
 
 def test_firmware_is_not_fetched_where_none_is_wanted(stocked: Shop) -> None:
