@@ -87,7 +87,13 @@ class KernelStore:
     ) -> None:
         if kind is not None:
             self._stopped.set()
-        self._wait()
+        try:
+            self._wait()
+        except BaseException:
+            # An interrupt: the process may end at once, and leaves nothing that is half written.
+            self._stopped.set()
+            self._wait()
+            raise
 
     def obtain(
         self,

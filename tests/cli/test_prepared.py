@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import shutil
+import threading
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
@@ -292,6 +294,26 @@ def test_an_interrupt_while_a_kernel_is_kept_leaves_it_out(bench: Bench) -> None
         assert main(bench.arguments("-q", "--cache", str(bench.cache))) == 130
     assert [path.name for path in bench.kept() if path.name.endswith(".new")] == []
     assert bench.files_of() == bench.fresh()
+
+
+def test_an_interrupt_while_the_end_is_waited_for_leaves_nothing(bench: Bench) -> None:
+    join = threading.Thread.join
+    interrupts = [KeyboardInterrupt()]
+
+    def interrupted(thread: threading.Thread, *arguments: Any) -> None:
+        if thread.name == "prepared" and interrupts:
+            raise interrupts.pop()
+        join(thread, *arguments)
+
+    with (
+        mock.patch.object(threading.Thread, "join", interrupted),
+        # More than is written by then.
+        mock.patch.object(prepared, "_batches", return_value=itertools.repeat([b"x"], 500_000)),
+    ):
+        assert main(bench.arguments("-q", "--cache", str(bench.cache))) == 130
+        assert "prepared" not in {thread.name for thread in threading.enumerate()}
+    assert interrupts == []
+    assert [path.name for path in bench.kept() if path.name.endswith(".new")] == []
 
 
 def _slowly(pieces: Any) -> Iterator[list[bytes]]:
