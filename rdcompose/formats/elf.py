@@ -34,7 +34,7 @@ _VERSIONS: Final = {32: struct.Struct("4x60s"), 64: struct.Struct("8x56s")}
 _WANTED: Final = (b".modinfo", b".symtab", b".strtab", b"__ksymtab_strings", b"__versions")
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, weakref_slot=True, kw_only=True)
 class ModuleElf:
     """Metadata of one module, in the order of the file.
 

@@ -46,7 +46,7 @@ _EXTENDED_NAMES: Final = b"__version_ext_names"
 _WANTED: Final = (b".symtab", b".strtab", b"__versions", _EXTENDED_CRCS, _EXTENDED_NAMES)
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, weakref_slot=True, kw_only=True)
 class ModuleVersions:
     """CRCs by symbol, in the order of the file.
 

@@ -10,6 +10,7 @@ import dataclasses
 import hashlib
 import re
 from typing import TYPE_CHECKING, Final
+from weakref import WeakValueDictionary
 
 from rdcompose.errors import FormatError, SpecError, UnsupportedError
 from rdcompose.formats.compression import decompress
@@ -49,6 +50,10 @@ _LISTS: Final = SHIPPED_FILES | INDEX_FILES
 # Programs of other processors, and what the kernel itself hands out.
 _NO_PROGRAMS: Final = re.compile(r"(?:usr/)?lib/(?:firmware|modules)/|kernel/")
 _TYPE_AT: Final = 16
+# What modules in use say, by the SHA-256 of what is stored, and whether that is packed: builds of
+# one kernel, beside each other, have the same modules.
+_ELF: Final[WeakValueDictionary[tuple[str, bool], ModuleElf]] = WeakValueDictionary()
+_VERSIONS: Final[WeakValueDictionary[tuple[str, bool], ModuleVersions]] = WeakValueDictionary()
 _PROGRAM_TYPES: Final = (b"\2\0", b"\3\0", b"\0\2", b"\0\3")  # ET_EXEC, ET_DYN
 
 
@@ -227,15 +232,14 @@ def _module(file: File, release: str | None, inner: str) -> ModuleFile:
         raise FormatError("it is too large for a module")
     data = read_all(file.content)
     sha256 = hashlib.sha256(data).hexdigest()
-    if not file.path.endswith(".ko"):
-        data = decompress(data, limit=MAX_MODULE)
+    packed = not file.path.endswith(".ko")
+    elf, versions = _ELF.get((sha256, packed)), _VERSIONS.get((sha256, packed))
+    if elf is None or versions is None:
+        data = decompress(data, limit=MAX_MODULE) if packed else data
+        elf = _ELF[sha256, packed] = read_module(data)
+        versions = _VERSIONS[sha256, packed] = read_versions(data)
     return ModuleFile(
-        path=file.path,
-        release=release,
-        inner=inner,
-        sha256=sha256,
-        elf=read_module(data),
-        versions=read_versions(data),
+        path=file.path, release=release, inner=inner, sha256=sha256, elf=elf, versions=versions
     )
 
 

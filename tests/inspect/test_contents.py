@@ -85,6 +85,17 @@ def test_modules_are_unpacked_and_loose_ones_taken() -> None:
     assert found.directories == ("6.1",)
 
 
+def test_what_equal_modules_say_is_held_once() -> None:
+    packed = lzma.compress(module())
+    path = f"{MODULES}/{RING}"
+    first, again = (of({f"{path}.xz": packed}) for _ in range(2))
+    assert first.modules[0].elf is again.modules[0].elf
+    assert first.modules[0].versions is again.modules[0].versions
+    # It is the name that says how a module is stored.
+    assert of({path: packed}).damaged[0].path == path
+    assert of({path: module()}).modules[0].elf == first.modules[0].elf
+
+
 def test_a_directory_without_modules_is_one() -> None:
     assert of({f"{MODULES}/kernel": None}).directories == (RELEASE,)
 
