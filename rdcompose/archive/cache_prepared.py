@@ -29,8 +29,10 @@ if TYPE_CHECKING:
 
 # All files together; what was used last stays.
 MAX_SIZE: Final = 1_000_000_000
-# The part of its file system that stays free: what a build writes is worth more.
+# The part of its file system that stays free, and the bytes that are enough: what a build writes
+# is worth more.
 _FREE: Final = 20
+_ENOUGH: Final = 5_000_000_000
 _DIRECTORY: Final = "prepared"
 _NEW: Final = ".new"
 _MAX_NAME: Final = 1000
@@ -220,5 +222,6 @@ def _demand_space(descriptor: int, size: int) -> None:
     :raises OSError: it is.
     """
     state = os.fstatvfs(descriptor)
-    if state.f_bavail * state.f_frsize - size < state.f_blocks * state.f_frsize // _FREE:
+    least = min(state.f_blocks * state.f_frsize // _FREE, _ENOUGH)
+    if state.f_bavail * state.f_frsize - size < least:
         raise OSError("too little would be left")

@@ -192,6 +192,18 @@ def test_a_disk_that_is_nearly_full_is_left_alone(files: PreparedFiles, tmp_path
     assert listing(tmp_path) == []
 
 
+def test_of_a_large_disk_a_small_part_is_enough(files: PreparedFiles) -> None:
+    def state(free: int) -> os.statvfs_result:
+        blocks = 10**12 // 4096
+        return os.statvfs_result((4096, 4096, blocks, free, free // 4096, 0, 0, 0, 0, 255))
+
+    with mock.patch.object(os, "fstatvfs", return_value=state(6 * 10**9)):
+        put(files)
+    assert content(files) == DATA
+    with mock.patch.object(os, "fstatvfs", return_value=state(5 * 10**9)):
+        assert files.begin(KEY, "6.1") is None
+
+
 def test_without_a_directory_nothing_is_kept() -> None:
     files = PreparedFiles(CacheDirectory(Path(os.devnull) / "cache"))
     assert files.begin(KEY, "6.1") is None
