@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from rdcompose.compose.inputs import digest, read_file
 from rdcompose.errors import SpecError
+from rdcompose.inspect.released import read_released
 from rdcompose.release.records import FileRecord, read_build
 
 if TYPE_CHECKING:
@@ -50,14 +51,16 @@ class Build:
         return self.record.lock.architecture
 
 
-def build_directories(paths: Sequence[Path]) -> tuple[Path, ...]:
+def build_directories(paths: Sequence[Path], output: Path | None = None) -> tuple[Path, ...]:
     """Return the directories of builds: those that are named, or those below one that is none.
+
+    Below it, ``output`` is passed over, as the release that was made before lies there.
 
     :raises SpecError: there are none.
     """
     found: list[Path] = []
     for path in paths:
-        below = [*_below(path, _DEPTH)]
+        below = [*_below(path, output, _DEPTH)]
         if not below:
             raise SpecError(
                 f"{path} holds no build: it has no manifest-R.json",
@@ -67,14 +70,25 @@ def build_directories(paths: Sequence[Path]) -> tuple[Path, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def _below(directory: Path, depth: int) -> Iterator[Path]:
+def _below(directory: Path, output: Path | None, depth: int) -> Iterator[Path]:
+    if depth < _DEPTH and (_is_same(directory, output) or _has_labels(directory)):
+        return
     entries = _listed(directory)
     if any(_is_manifest(entry.name) for entry in entries):
         yield directory
     elif depth:
         for entry in entries:
             if entry.is_dir(follow_symlinks=False) and not entry.name.startswith("."):
-                yield from _below(Path(entry.path), depth - 1)
+                yield from _below(Path(entry.path), output, depth - 1)
+
+
+def _is_same(directory: Path, output: Path | None) -> bool:
+    return output is not None and output.is_dir() and output.samefile(directory)
+
+
+def _has_labels(directory: Path) -> bool:
+    """Whether it is a release in which builds of one kernel have other names than their own."""
+    return any(build.name != build.release for build in read_released(directory).builds)
 
 
 def find_builds(directories: Sequence[Path]) -> tuple[Build, ...]:

@@ -85,7 +85,7 @@ def write_release(spec: ReleaseSpec) -> Released:
     :raises SpecError: a directory holds no build, or a build is not as its manifest says.
     :raises OutputError: it cannot be written; what was there stays as it was.
     """
-    sources = build_directories(spec.directories)
+    sources = build_directories(spec.directories, spec.output)
     directory, copied = _place(sources, spec.output)
     builds = named(find_builds(sources))
     with Publication(directory) as publication:

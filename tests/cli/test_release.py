@@ -228,6 +228,23 @@ def test_a_later_release_replaces_the_earlier(desk: Desk) -> None:
     }
 
 
+def test_a_release_among_its_builds_is_made_again(desk: Desk) -> None:
+    for name, profile in (("a", "minivm"), ("b", "virtio")):
+        SampleBuild(profile=profile).write(desk.path / name)
+    first = desk.release(desk.path)
+    before = desk.contents()
+    assert desk.release(desk.path) == first
+    assert desk.contents() == before
+    # Nor is it a build for one that is made elsewhere.
+    desk.run(desk.path, "-o", desk.path / "x/release")
+    assert desk.contents(desk.path / "x/release") == before
+    # Of a single build it could be one.
+    desk.out = desk.path / "x/one"
+    first = desk.release(desk.path / "a")
+    SampleBuild(timestamp=5).write(desk.path / "x/build")
+    assert desk.release(desk.path / "x")["timestamp"] == 5
+
+
 def test_a_release_where_the_builds_lie_removes_none_of_them(desk: Desk) -> None:
     build = SampleBuild().write(desk.path / "out")
     desk.run(build, "--md5")
