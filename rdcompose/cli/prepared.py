@@ -23,7 +23,7 @@ from rdcompose.archive.cache_files import CacheDirectory
 from rdcompose.archive.cache_prepared import PreparedFiles
 from rdcompose.archive.cache_values import CachedValues
 from rdcompose.cli.environment import cache_directory
-from rdcompose.errors import UsageError
+from rdcompose.errors import SpecError, UsageError
 from rdcompose.formats.squashfs.store import BothBlocks
 from rdcompose.kernel.prepared import FORMAT, DeviceTrees, Prepared, PreparedKernels
 
@@ -142,7 +142,11 @@ class KernelStore:
 
         def again() -> tuple[KernelPackage, ...]:
             self._files.discard(key)
-            return origin.read(device_trees).kernels
+            try:
+                return origin.read(device_trees).kernels
+            except OSError as error:
+                where = f"{error.filename}: " if error.filename else ""
+                raise SpecError(f"cannot read the kernel again: {where}{error.strerror}") from error
 
         with ThreadPoolExecutor(1) as beside:
             digests = beside.submit(origin.digests)

@@ -232,6 +232,21 @@ def test_what_is_cut_while_it_is_used_never_shows(bench: Bench) -> None:
     assert bench.files_of() == first
 
 
+def test_a_kernel_that_has_gone_when_it_is_read_again_is_named(bench: Bench) -> None:
+    bench.files_of()
+    obtain = KernelStore.obtain
+
+    def cutting(*arguments: Any, **options: Any) -> Any:
+        found = obtain(*arguments, **options)
+        os.truncate(bench.stored(), 1000)
+        bench.kernel.unlink()
+        return found
+
+    with mock.patch.object(KernelStore, "obtain", cutting):
+        said = bench.fail("--disk", "all", "--cache", str(bench.cache))
+    assert f"cannot read the kernel again: {bench.kernel}: No such file" in said
+
+
 def test_the_same_blocks_are_not_compressed_again(bench: Bench) -> None:
     first = bench.files_of()
     compressed: list[bytes] = []
