@@ -11,10 +11,11 @@ import dataclasses
 from typing import TYPE_CHECKING, Final
 
 from rdcompose.archive.search import newest
-from rdcompose.archive.suites import base_suite, family, is_security
+from rdcompose.archive.suites import base_suite, family, is_security, is_suite_name
 from rdcompose.archive.version import version_key
 from rdcompose.compose.kernelname import PREFIX
 from rdcompose.compose.resolve import newest_kernel
+from rdcompose.errors import SpecError
 from rdcompose.kernel.release import flavour_of_release
 
 if TYPE_CHECKING:
@@ -72,13 +73,19 @@ class Finding:
 
 
 def used_packages(lock: Lock) -> tuple[list[Used], list[Input]]:
-    """Return what a manifest says that came from an archive, and the packages that did not."""
+    """Return what a manifest says that came from an archive, and the packages that did not.
+
+    :raises SpecError: it names a suite that no archive can have.
+    """
     used: list[Used] = []
     others: list[Input] = []
     for item in lock.inputs:
         if item.archive is None:
             others += [item] if item.package else []
             continue
+        # It becomes part of addresses.
+        if not is_suite_name(item.archive.suite):
+            raise SpecError(f"{lock.path}: {item.archive.suite!r} is no name of a suite")
         is_kernel = item.role == KERNEL
         if is_kernel and not item.package.startswith(PREFIX):
             continue  # another part of the same kernel, of the same version

@@ -230,6 +230,15 @@ def test_what_is_wrong(shop: Shop, arguments: tuple[str, ...], status: int, mess
     assert message in err
 
 
+@pytest.mark.parametrize("suite", ["", "../../x", "bookworm\x1b", "a b"])
+def test_suites_that_lead_elsewhere_are_refused(shop: Shop, suite: str) -> None:
+    made(shop, NEW, "6.1.176-1", suite)
+    _, err = run(shop, str(shop.out), status=1)
+    record = shop.out / f"manifest-{NEW}.json"
+    assert err == f"rdcompose: error: {record}: {suite!r} is no name of a suite\n"
+    assert shop.downloads() == []
+
+
 def test_an_archive_that_has_the_release_no_more(shop: Shop) -> None:
     made(shop, NEW, "6.1.164-1", "bookworm")
     for path in (shop.farm.directory / "debian/dists/bookworm").rglob("*"):
