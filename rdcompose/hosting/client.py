@@ -268,6 +268,6 @@ class Client:
 def _parsed(raw: bytes) -> object:
     try:
         parsed: object = json.loads(raw)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return parsed

@@ -325,6 +325,7 @@ def test_someone_removes_files_meanwhile(desk: Desk, at_github: GitHubServer) ->
         pytest.param(418, b"<html>ghp_secret0123", "answers 418\n", "", id="html"),
         pytest.param(418, {"message": "it is ghp_secret0123"}, "418: it is ***\n", "", id="echo"),
         pytest.param(418, {"message": "x" * 999}, f"418: {'x' * 300}…\n", "", id="long"),
+        pytest.param(418, b"[" * 100_000, "answers 418\n", "", id="deep"),
         pytest.param(201, {"id": "1"}, "gives an answer that makes no sense", "--api", id="odd"),
     ],
 )
