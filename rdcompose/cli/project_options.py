@@ -3,6 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import re
+from typing import Final
+
+_SCHEDULER: Final = re.compile(
+    r"(?:(?:tcp|tls|wss?)://)?(?:\[[0-9A-Fa-f:.]+\]|[^:/\[\]\s]+):([0-9]{1,5})"
+)
+_LAST_PORT: Final = 65535
 
 
 def add_project_options(parser: argparse.ArgumentParser) -> None:
@@ -34,8 +41,10 @@ def add_only(group: argparse._ActionsContainer) -> None:
 
 
 def _address(text: str) -> str:
+    # With an address that it cannot read the library waits a minute, and ends with a traceback.
     kind, _, address = text.partition(":")
-    if kind != "dask" or not address:
+    found = _SCHEDULER.fullmatch(address)
+    if kind != "dask" or found is None or int(found[1]) > _LAST_PORT:
         raise argparse.ArgumentTypeError(f"{text!r} is not like dask:tcp://HOST:8786")
     return address
 

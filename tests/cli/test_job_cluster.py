@@ -140,7 +140,19 @@ def test_without_the_library(
     assert "install rdcompose[dask]" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("text", ["dask", "dask:", "ray:tcp://a", "tcp://a:1"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "dask",
+        "dask:",
+        "ray:tcp://a:1",
+        "tcp://a:1",
+        "dask:a",
+        "dask:tcp://a",
+        "dask:x://a:1",
+        "dask:a:65536",
+    ],
+)
 def test_what_is_no_address(text: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         main(["build", "--executor", text])
