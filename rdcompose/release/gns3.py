@@ -134,6 +134,9 @@ def _checked(data: object) -> Object:
         lists[key] = rows
     if not all(isinstance(row.get("filename"), str) for row in lists["images"]):
         raise _MalformedError("it has an image without filename")
+    for key, name in (("images", "md5sum"), ("images", "checksum"), ("versions", "name")):
+        if not all(isinstance(row.get(name, ""), str) for row in lists[key]):
+            raise _MalformedError(f"a {name} among its {key} is no text")
     for row in lists["versions"]:
         used = row.get("images")
         if not isinstance(used, dict) or not all(isinstance(x, str) for x in used.values()):
