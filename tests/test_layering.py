@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import ast
 import graphlib
-import os
 import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pytest
+
+from tests.support.unmeasured import unmeasured
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -181,9 +182,9 @@ def loaded(*words: str) -> tuple[set[str], str]:
         "print('', *sys.modules, sep='\\n', file=sys.stderr)\n"
     )
     command = [sys.executable, "-P", "-c", script, *words]
-    environment = os.environ | {"PYTHONPATH": str(TOP)}
+    # Measuring loads modules of its own.
     done = subprocess.run(
-        command, env=environment, cwd=TOP, capture_output=True, text=True, check=True
+        command, env=unmeasured(), cwd=TOP, capture_output=True, text=True, check=True
     )
     modules = set(done.stderr.splitlines())
     return modules | {name.split(".")[0] for name in modules}, done.stdout + done.stderr
