@@ -98,7 +98,7 @@ def _holding(build: Build, name: str, kind: Kind) -> Holding:
     path = build.directory / name
     artifact = identify(path, name)
     contents = _contents(artifact, kind)
-    own = {row["name"] for row in build.record.data.get("own_modules", ())}
+    own = build.record.own_modules
     # The disk is closed, and it holds neither programs nor firmware.
     pieces = tuple(_pieces(contents)) if kind is Kind.INITRAMFS else ()
     return Holding(

@@ -44,7 +44,8 @@ class BuildRecord:
     ``name`` is what a release calls the build, ``files`` the names that its outputs have there;
     ``disk_modules`` are those that were found on its disk. Of a build that is not
     released they are empty. ``modules`` gives the path below ``/lib/modules/R`` of each
-    module in the initramfs by its name, ``added`` the package of each program by its path, and
+    module in the initramfs by its name, ``own_modules`` are the names of those that came from
+    elsewhere than the kernel, ``added`` the package of each program by its path, and
     ``firmware`` where each file of it is from. ``directory`` is the name of what ``--emit
     directory`` wrote.
     """
@@ -56,6 +57,7 @@ class BuildRecord:
     added: Mapping[str, str]
     firmware: Mapping[str, str]
     directory: str | None
+    own_modules: frozenset[str] = frozenset()
     name: str = ""
     files: Mapping[str, str] = dataclasses.field(default_factory=dict)
     disk_modules: tuple[str, ...] = ()
@@ -132,6 +134,7 @@ def _build(path: Path, data: Mapping[str, Any]) -> BuildRecord:
             _text(row["path"]): _text(row["source"]) for row in initramfs.get("firmware", ())
         },
         directory=None if directory is None else _name(directory["name"]),
+        own_modules=frozenset(_text(row["name"]) for row in data.get("own_modules", ())),
     )
 
 

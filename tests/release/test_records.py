@@ -90,6 +90,8 @@ def test_the_manifest_of_a_build_is_a_release_of_it(tmp_path: Path) -> None:
         (release_data(name=None), "None is no text"),
         (release_data(builds=[{}]), "it has no 'files'"),
         (release_data(builds=[{"files": []}]), "has no attribute 'items'"),
+        (SampleBuild(changes={"own_modules": 5}).manifest(), "'int' object is not iterable"),
+        (SampleBuild(changes={"own_modules": [{"name": 5}]}).manifest(), "5 is no text"),
         (release_data(builds=[BUILD | {"name": "../x"}]), "it names '../x', which is no file"),
         (release_data(builds=[BUILD | {"name": "/x"}]), "it names '/x', which is no file"),
     ],
