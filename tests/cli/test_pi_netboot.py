@@ -183,6 +183,7 @@ def test_explain_log_from_standard_input(shop: Shop, monkeypatch: pytest.MonkeyP
     assert "8b07bcc6/kernel8.img: sent: a kernel" in out
 
 
+@pytest.mark.usefixtures("stage")
 def test_a_tree_needs_a_place(shop: Shop) -> None:
     message = shop.error("pi", "./stage", "--netboot", "--image", "sd.img", status=2)
     assert "it is not said where the tree goes" in message
