@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import os
 import sys
 from typing import TYPE_CHECKING, Protocol
 
@@ -57,7 +58,15 @@ class Compose(Protocol):
 
 
 @pytest.fixture(scope="session")
-def composition(tmp_path_factory: pytest.TempPathFactory) -> Compose:
+def kernel_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache of this test run: most kernels are composed several times, as users do, too."""
+    own = tmp_path_factory.getbasetemp()
+    # Each worker has a directory of its own below that of the run.
+    return (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "kernels"
+
+
+@pytest.fixture(scope="session")
+def composition(tmp_path_factory: pytest.TempPathFactory, kernel_cache: Path) -> Compose:
     @functools.cache
     def compose(suite: str, flavour: str, *options: str) -> Composition:
         architecture = architecture_of(flavour)
@@ -67,6 +76,7 @@ def composition(tmp_path_factory: pytest.TempPathFactory) -> Compose:
             *(sys.executable, "-m", "rdcompose", "build", kernel, "-q", "-o", out),
             *("--busybox", package(suite, architecture, "busybox-static")),
             *("--e2fsck", package(suite, architecture, "e2fsck-static")),
+            *("--cache", kernel_cache),
             *options,
         )
         # What boots must pass as sound, too.
