@@ -16,13 +16,13 @@ import contextlib
 import dataclasses
 import http.server
 import json
-import socket
-import socketserver
 import threading
 from email.utils import formatdate
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
+
+from tests.support.loopback import LoopbackServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -244,38 +244,7 @@ class _Connection(http.server.BaseHTTPRequestHandler):
         """Print nothing."""
 
 
-class _Server(http.server.ThreadingHTTPServer):
-    # Threads are waited for, so that none outlives its test.
-    daemon_threads = False
-
+class _Server(LoopbackServer):
     def __init__(self, api: ApiServer) -> None:
         self.api = api
-        self._open: set[socket.socket] = set()
-        self._guard = threading.Lock()
-        super().__init__(("127.0.0.1", 0), _Connection)
-
-    def server_bind(self) -> None:
-        # Not that of http.server: it asks for the name of the machine, which may take long.
-        socketserver.TCPServer.server_bind(self)
-        self.server_name, self.server_port = "127.0.0.1", self.server_address[1]
-
-    def process_request(
-        self, request: socket.socket | tuple[bytes, socket.socket], client_address: object
-    ) -> None:
-        assert isinstance(request, socket.socket)
-        with self._guard:
-            self._open.add(request)
-        super().process_request(request, client_address)
-
-    def shutdown_request(self, request: socket.socket | tuple[bytes, socket.socket]) -> None:
-        assert isinstance(request, socket.socket)
-        with self._guard:
-            self._open.discard(request)
-            super().shutdown_request(request)
-
-    def hang_up(self) -> None:
-        """End all connections, which wakes the threads that read or write them."""
-        with self._guard:
-            for connection in self._open:
-                with contextlib.suppress(OSError):
-                    connection.shutdown(socket.SHUT_RDWR)
+        super().__init__(_Connection)

@@ -25,14 +25,14 @@ import dataclasses
 import hashlib
 import http.server
 import re
-import socket
-import socketserver
 import threading
 from email.utils import formatdate, parsedate_to_datetime
 from fnmatch import fnmatchcase
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlsplit
+
+from tests.support.loopback import LoopbackServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -325,43 +325,10 @@ class Connection(http.server.BaseHTTPRequestHandler):
             self.close_connection = True
 
 
-class _Server(http.server.ThreadingHTTPServer):
-    # Threads are waited for, so that none outlives its test.
-    daemon_threads = False
-    block_on_close = True
-    request_queue_size = 128
-
+class _Server(LoopbackServer):
     def __init__(self, archive: ArchiveServer) -> None:
-        super().__init__(("127.0.0.1", 0), Connection)
         self.archive = archive
-        self._open: set[socket.socket] = set()
-        self._lock = threading.Lock()
-
-    def server_bind(self) -> None:
-        # HTTPServer's own asks the name service, which may take seconds.
-        socketserver.TCPServer.server_bind(self)
-        self.server_name, self.server_port = "127.0.0.1", self.server_address[1]
-
-    def process_request(
-        self, request: socket.socket | tuple[bytes, socket.socket], client_address: object
-    ) -> None:
-        assert isinstance(request, socket.socket)
-        with self._lock:
-            self._open.add(request)
-        super().process_request(request, client_address)
-
-    def shutdown_request(self, request: socket.socket | tuple[bytes, socket.socket]) -> None:
-        assert isinstance(request, socket.socket)
-        with self._lock:
-            self._open.discard(request)
-            super().shutdown_request(request)
-
-    def hang_up(self) -> None:
-        """End all connections, which wakes the threads that read or write them."""
-        with self._lock:
-            for connection in self._open:
-                with contextlib.suppress(OSError):
-                    connection.shutdown(socket.SHUT_RDWR)
+        super().__init__(Connection)
 
 
 def _conditional(response: Response, request: Request, archive: ArchiveServer) -> Response:
