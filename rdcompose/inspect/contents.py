@@ -12,12 +12,12 @@ import re
 from typing import TYPE_CHECKING, Final
 from weakref import WeakValueDictionary
 
-from rdcompose.errors import FormatError, SpecError, UnsupportedError
+from rdcompose.errors import FormatError, UnsupportedError
 from rdcompose.formats.compression import decompress
 from rdcompose.formats.elf import read_module
 from rdcompose.formats.executable import is_elf, read_executable
 from rdcompose.formats.modversions import read_versions
-from rdcompose.inspect.paths import resolve
+from rdcompose.inspect.placing import Damage, Placing
 from rdcompose.kernel.module import modname
 from rdcompose.kernel.moduletree import (
     INDEX_FILES,
@@ -26,7 +26,7 @@ from rdcompose.kernel.moduletree import (
     plain_module_path,
 )
 from rdcompose.kernel.release import is_release
-from rdcompose.tree import Directory, File, Tree, read_all
+from rdcompose.tree import Directory, File, read_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -34,14 +34,10 @@ if TYPE_CHECKING:
     from rdcompose.formats.elf import ModuleElf
     from rdcompose.formats.executable import Executable
     from rdcompose.formats.modversions import ModuleVersions
-    from rdcompose.tree import Entry
+    from rdcompose.tree import Entry, Tree
 
 # Larger files are neither programs nor indexes.
 MAX_PROGRAM: Final = 1 << 28
-# What a processor is loaded with before anything is unpacked, by its whole path alone.
-_MICROCODE: Final = "kernel/"
-# The kernel has these before it unpacks anything (usr/default_cpio_list).
-_ALWAYS_THERE: Final = frozenset({"", "dev", "root"})
 _IN_ROOT: Final = re.compile(r"(?:usr/)?lib/modules/([^/]+)/(.+)")
 _ON_DISK: Final = re.compile(r"(\d[^/]*)/(.+)")
 # A disk whose root is the module directory itself.
@@ -93,14 +89,6 @@ class Program:
     elf: Executable
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Damage:
-    """A path, and why it is not what it should be."""
-
-    path: str
-    why: str
-
-
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Contents:
     """Everything in a tree that was looked at.
@@ -150,14 +138,13 @@ class _List:
 class _Examination:
     def __init__(self, *, disk: bool) -> None:
         self._disk = disk
-        self._tree = Tree()
+        self._placing = Placing()
         # By path, as what lies there may be replaced.
         self._facts: dict[str, ModuleFile | Program | Damage | _List] = {}
-        self._lost: dict[str, Damage] = {}
 
     def run(self, entries: Iterable[Entry]) -> Contents:
         for entry in entries:
-            placed = self._placed(entry)
+            placed = self._placing.place(entry)
             if placed is not None:
                 self._facts.pop(placed.path, None)
                 if isinstance(placed, File):
@@ -168,42 +155,21 @@ class _Examination:
             if isinstance(fact, _List):
                 lists.setdefault(fact.release, {})[fact.name] = fact.data
         return Contents(
-            tree=self._tree,
+            tree=self._placing.tree,
             modules=tuple(fact for fact in facts if isinstance(fact, ModuleFile)),
             directories=tuple(dict.fromkeys(self._directories())),
             lists=lists,
             programs=tuple(fact for fact in facts if isinstance(fact, Program)),
-            lost=tuple(self._lost.values()),
+            lost=tuple(self._placing.lost.values()),
             damaged=tuple(fact for fact in facts if isinstance(fact, Damage)),
         )
 
     def _directories(self) -> Iterator[str]:
         """Yield the releases of the module directories, also of empty ones."""
-        for entry in self._tree:
+        for entry in self._placing.tree:
             place = module_place(f"{entry.path}/.", disk=self._disk)
             if isinstance(entry, Directory) and place is not None and place[1] == ".":
                 yield place[0] or ""
-
-    def _placed(self, entry: Entry) -> Entry | None:
-        """Put an entry where the kernel puts it, if it does."""
-        parent, _, name = entry.path.rpartition("/")
-        real = resolve(self._tree, parent)
-        if real is None or not self._may_hold(real):
-            self._lost[entry.path] = Damage(entry.path, f"its directory {parent!r} is not there")
-            return None
-        moved = dataclasses.replace(entry, path=f"{real}/{name}" if real else name)
-        try:
-            self._tree.add(moved)
-        except SpecError as error:
-            self._lost[entry.path] = Damage(entry.path, error.message)
-            return None
-        self._lost.pop(moved.path, None)
-        return moved
-
-    def _may_hold(self, parent: str) -> bool:
-        if parent in _ALWAYS_THERE or f"{parent}/".startswith(_MICROCODE):
-            return True
-        return isinstance(self._tree.get(parent), Directory)
 
     def _look_at(self, file: File) -> None:
         fact: ModuleFile | Program | Damage | _List | None

@@ -5,7 +5,8 @@ import lzma
 import pytest
 
 from rdcompose.formats.executable import read_executable
-from rdcompose.inspect.contents import Contents, Damage, examine, module_place
+from rdcompose.inspect.contents import Contents, examine, module_place
+from rdcompose.inspect.placing import Damage
 from rdcompose.tree import Bytes, Directory, Entry, File, Symlink
 from tests.support.artifacts import (
     BLOCK,
