@@ -31,6 +31,7 @@ class Kind(enum.Enum):
     SYMBOLS = "symbol map"
     PACKAGE = "Debian package"
     FILESYSTEM = "filesystem"
+    DIRECTORY = "directory"
     UNKNOWN = "unknown"
 
 
