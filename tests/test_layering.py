@@ -22,7 +22,7 @@ SOURCES: Final = sorted(PACKAGE.rglob("*.py"))
 
 # Lowest first. A name may import what is in its own layer or below.
 LAYERS: Final = [
-    {"errors", "tree"},
+    {"errors", "globs", "tree"},
     {"formats"},
     {"kernel", "archive"},
     {"compose"},

@@ -19,14 +19,14 @@ import functools
 import re
 from typing import TYPE_CHECKING, Final, Protocol
 
+from rdcompose.globs import PathGlob, is_glob
 from rdcompose.kernel.module import modname, normalize_alias
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping
 
 _ROOT: Final = "kernel/"
 _SUFFIX: Final = re.compile(r"\.ko(?:\.[a-z0-9*]+|\*)?$")
-_MAGIC: Final = re.compile(r"[*?\[]")
 _NEAR: Final = 3
 _NEAR_NAME: Final = 0.7
 _NEAR_PATH: Final = 0.85
@@ -100,9 +100,9 @@ class _Table:
 
     def globbed(self, pattern: str, target: _Target) -> tuple[str, ...]:
         """Return what the glob matches, or is below a directory that it matches."""
-        parts = [_component(part) for part in pattern.split("/")]
+        glob = PathGlob(pattern)
         rows = zip(self._components, self._names, strict=True)
-        found = (name for components, name in rows if _covers(parts, components, target))
+        found = (name for components, name in rows if _covers(glob, components, target))
         return tuple(dict.fromkeys(found))
 
 
@@ -194,38 +194,15 @@ def _parse(pattern: str) -> _Target:
     return _Target(
         text=text,
         bare="/" not in text,
-        glob=_MAGIC.search(text) is not None,
+        glob=is_glob(text),
         files=not directory,
         directories=not suffixes,
     )
 
 
-def _component(part: str) -> str | re.Pattern[str] | None:
-    """One component of a glob: literal, pattern, or ``None`` for ``**``."""
-    if part == "**":
-        return None
-    return re.compile(fnmatch.translate(part)) if _MAGIC.search(part) else part
-
-
-def _covers(
-    parts: list[str | re.Pattern[str] | None], components: list[str], target: _Target
-) -> bool:
-    """Whether the parts match all components, or the directories that lead to them."""
-    # The numbers of components that the parts so far can use up: no backtracking, so no
-    # pattern is slow.
-    ends: Sequence[int] = (0,)
-    for part in parts:
-        if not ends:
-            return False
-        if part is None:
-            ends = range(min(ends), len(components))
-        else:
-            rest = (end for end in ends if end < len(components))
-            ends = [end + 1 for end in rest if _same(part, components[end])]
-    return any(target.files if end == len(components) else target.directories for end in ends)
-
-
-def _same(part: str | re.Pattern[str], component: str) -> bool:
-    if isinstance(part, str):
-        return part == component
-    return part.match(component) is not None
+def _covers(glob: PathGlob, components: list[str], target: _Target) -> bool:
+    """Whether a glob matches all components, or the directories that lead to them."""
+    return any(
+        target.files if end == len(components) else target.directories
+        for end in glob.ends(components)
+    )
