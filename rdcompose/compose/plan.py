@@ -6,9 +6,10 @@ Every output is a function of the plan alone.
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from rdcompose.compose.capability import check_init, disk_compression, initramfs_compression
+from rdcompose.compose.choosing import choice_of
 from rdcompose.compose.features import add_features, feature_inputs, load_features
 from rdcompose.compose.filesource import STUB
 from rdcompose.compose.firmware import add_firmware, driver_wishes, load_firmware
@@ -22,7 +23,7 @@ from rdcompose.compose.profile import Profile, load_profile
 from rdcompose.compose.programname import ProgramName
 from rdcompose.compose.spec import Codec, ComposeSpec, DiskFormat, DiskMode, EmitForm, ImageForm
 from rdcompose.compose.userspace import load_userspace
-from rdcompose.kernel.selection import Selection, select
+from rdcompose.kernel.selection import Selection
 from rdcompose.kernel.shipped import shipped_notes
 from rdcompose.kernel.taints import taints_of
 
@@ -43,16 +44,6 @@ if TYPE_CHECKING:
     from rdcompose.kernel.release import Architecture
     from rdcompose.kernel.taints import Taints
     from rdcompose.tree import Tree
-
-# What the init script needs to lay the modules disk into the root (docs/boot.md).
-_DISK_MODULES: Final = {
-    DiskMode.REMAINING: (
-        ("squashfs", "to read the modules disk"),
-        ("overlay", "to lay the modules of the initramfs over the modules disk"),
-    ),
-    DiskMode.ALL: (("squashfs", "to read the modules disk"),),
-    DiskMode.NONE: (),
-}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -269,10 +260,7 @@ def _select(
         # With everything built in there is nothing to choose from.
         note = "the kernel has no modules: the module lists have no effect"
         return Selection(ramdisk=(), disk=(), autoload=(), reasons={}, notes=(note,))
-    # The profile has the last word on what a feature lists.
-    listed = [entry for feature in features for entry in feature.entries]
-    entries = (*listed, *profile.entries)
-    return select(depmod, entries, profile.autoload, required=_DISK_MODULES[mode])
+    return choice_of(profile, features, mode).select(depmod)
 
 
 def _options(
