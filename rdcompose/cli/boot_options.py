@@ -1,4 +1,4 @@
-"""The options of ``rdcompose boot``."""
+"""The options of ``rdcompose boot``, and those of machines for whatever boots."""
 
 from __future__ import annotations
 
@@ -23,7 +23,17 @@ def add_boot(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         help="the kernel release, or a build of a release, where there are several (default: that "
         "of the newest manifest)",
     )
-    _add_machine(parser.add_argument_group("the machine"))
+    group = parser.add_argument_group("the machine")
+    add_machine(group)
+    group.add_argument(
+        "--writable", action="store_true", help="keep what is written to the --root image"
+    )
+    group.add_argument(
+        "--uki",
+        action="store_true",
+        help="have EFI firmware start R.efi instead of kernel and initramfs, with the command line "
+        "of this command",
+    )
     _add_check(parser.add_argument_group("check"))
     group = parser.add_argument_group("how it runs")
     group.add_argument(
@@ -44,15 +54,13 @@ def add_boot(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     group.add_argument("--no-progress", action="store_true", help="show no progress")
 
 
-def _add_machine(group: argparse._ArgumentGroup) -> None:
+def add_machine(group: argparse._ArgumentGroup) -> None:
+    """Add the options that say what machine of QEMU is booted on."""
     group.add_argument(
         "--root",
         metavar="IMG|none",
         help="image of the root filesystem, raw or qcow2 (default: a small one is made); what is "
         "written to it is thrown away",
-    )
-    group.add_argument(
-        "--writable", action="store_true", help="keep what is written to the --root image"
     )
     group.add_argument(
         "--append",
@@ -67,10 +75,18 @@ def _add_machine(group: argparse._ArgumentGroup) -> None:
         "s390-ccw-virtio, as the architecture allows",
     )
     group.add_argument(
-        "--uki",
-        action="store_true",
-        help="have EFI firmware start R.efi instead of kernel and initramfs, with the command line "
-        "of this command",
+        "--disk-bus",
+        choices=("virtio", "ata", "nvme", "scsi", "usb"),
+        help="what the disks hang on (default: virtio, on a Raspberry Pi usb)",
+    )
+    group.add_argument(
+        "--nic", metavar="MODEL", help="model of the network card, like e1000; with --net user"
+    )
+    group.add_argument(
+        "--device",
+        metavar="DEVICE",
+        action="append",
+        help="another device, as QEMU's -device takes it; may be given several times",
     )
     group.add_argument(
         "--dtb",
@@ -100,6 +116,11 @@ def _add_check(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--junit", metavar="FILE", type=Path, help="write the result as a JUnit file"
     )
+    add_timeout(group)
+
+
+def add_timeout(group: argparse._ArgumentGroup) -> None:
+    """Add how long a boot may take."""
     group.add_argument(
         "--timeout",
         metavar="SECONDS",

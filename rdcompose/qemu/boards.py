@@ -15,6 +15,19 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
+ATA: Final = "ide-hd"
+NVME: Final = "nvme"
+# What disks can hang on: the device that a disk is there, and the controllers that it takes.
+BUSES: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
+    "virtio": ("", ()),
+    "ata": (ATA, ("ahci",)),
+    "nvme": (NVME, ()),
+    "scsi": ("scsi-hd", ("virtio-scsi-pci",)),
+    "usb": ("usb-storage", ("qemu-xhci",)),
+}
+_WITH_ATA: Final = frozenset({"pc", "q35", "malta"})
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Board:
     """A machine of QEMU.
@@ -47,12 +60,26 @@ class Board:
     @property
     def first_disk(self) -> str:
         """The device that the first disk is for the kernel."""
+        if self.disk == NVME:
+            return "/dev/nvme0n1"
         return "/dev/vda" if self.in_order else "/dev/sda"
 
     @property
     def in_order(self) -> bool:
-        """Whether disks get their names in their order; on USB the kernel looks at all at once."""
-        return self.disk != "usb-storage"
+        """Whether disks get their names in their order, not as the kernel happens to see them."""
+        return self.disk.startswith("virtio-blk-")
+
+    def with_bus(self, bus: str) -> tuple[Board, tuple[str, ...]]:
+        """Return the machine with its disks on another bus, and the devices that this takes.
+
+        :raises UsageError: the machine has no such bus, and none can be added.
+        """
+        if self.fixed or "pci" not in self.disk:
+            raise UsageError(f"the disks of the machine {self.name} cannot be on {bus}")
+        disk, controller = BUSES[bus]
+        if bus == "ata" and self.machine in _WITH_ATA:
+            controller = ()
+        return dataclasses.replace(self, disk=disk or self.disk), controller
 
 
 def _x86(

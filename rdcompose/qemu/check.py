@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 CRASHES: Final = 1
 _HERE: Final = "/dev/rdcompose"
 # The devices that disks can be on the machines of boards.py.
-_DISKS: Final = "/dev/vd[a-z] /dev/sd[a-z]"
+_DISKS: Final = "/dev/vd[a-z] /dev/sd[a-z] /dev/nvme[0-9]n1"
 # Runs in the root's own shell, before anything of the check is there. The kernel takes a
 # double quote as the end of the text, and an init may read it as options: it has no "=".
 BOOTSTRAP: Final = (

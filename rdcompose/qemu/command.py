@@ -8,6 +8,7 @@ import os
 from typing import TYPE_CHECKING, Final
 
 from rdcompose.qemu.accelerator import SOFTWARE
+from rdcompose.qemu.boards import ATA, NVME
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,7 +44,8 @@ class Machine:
 
     ``append`` is the kernel command line without the console. With ``efi`` firmware starts what
     it finds, and kernel, initramfs and command line are not given. With ``monitor`` the serial
-    port is shared with QEMU's monitor: Ctrl-A X ends it, Ctrl-C goes to the guest.
+    port is shared with QEMU's monitor: Ctrl-A X ends it, Ctrl-C goes to the guest. ``devices`` are
+    more of them, as QEMU's ``-device`` takes them; disks can hang on these.
     """
 
     board: Board
@@ -58,6 +60,7 @@ class Machine:
     monitor: bool
     dtb: Path | None = None
     efi: Efi | None = None
+    devices: tuple[str, ...] = ()
 
     def command_line(self) -> str:
         """Return the kernel command line."""
@@ -82,6 +85,8 @@ class Machine:
             command += ["-kernel", _path(self.kernel), "-initrd", _path(self.initramfs)]
             command += ["-dtb", _path(self.dtb)] if self.dtb is not None else []
             command += ["-append", self.command_line()]
+        for device in self.devices:
+            command += ["-device", device]
         for disk in self.disks:
             command += self._disk(disk)
         if self.efi is not None:
@@ -95,8 +100,7 @@ class Machine:
         path = _path(efi.partition).replace(",", ",,")
         yield "-drive"
         yield f"if=none,id=efi,format=raw,readonly=on,file=fat:{path}"
-        yield "-device"
-        yield f"{self.board.disk},drive=efi"
+        yield from self._device("efi")
 
     def _emulation(self) -> tuple[str, ...]:
         if self.board.counted:
@@ -106,10 +110,19 @@ class Machine:
     def _disk(self, disk: Disk) -> Iterator[str]:
         # A comma in a path would end the option.
         path = _path(disk.path).replace(",", ",,")
+        access = disk.access
+        if access is Access.READ_ONLY and self.board.disk == ATA:
+            # QEMU has no such disks that cannot be written to.
+            access = Access.SNAPSHOT
         yield "-drive"
-        yield f"if=none,id={disk.name},format={disk.form},{disk.access.value},file={path}"
+        yield f"if=none,id={disk.name},format={disk.form},{access.value},file={path}"
+        yield from self._device(disk.name)
+
+    def _device(self, drive: str) -> Iterator[str]:
         yield "-device"
-        yield f"{self.board.disk},drive={disk.name}"
+        # Linux takes disks for one and the same that have one serial number.
+        serial = f"serial={drive}," if self.board.disk == NVME else ""
+        yield f"{self.board.disk},{serial}drive={drive}"
 
 
 def image_format(start: bytes) -> str:

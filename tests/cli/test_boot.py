@@ -190,6 +190,22 @@ def test_dry_run(boot: Boot) -> None:
     assert not Path("bin/qemu-system-x86_64.runs").exists()
 
 
+def test_disks_and_cards_of_other_kinds(boot: Boot) -> None:
+    options = ["--disk-bus", "nvme", "--nic", "e1000", "--device", "edu", "--device", "pcspk"]
+    _, out, _ = boot("--dry-run", *options)
+    words = shlex.split(out)
+    devices = [words[at + 1] for at, word in enumerate(words) if word == "-device"]
+    assert devices == [
+        *("edu", "pcspk", "nvme,serial=root,drive=root", "nvme,serial=modules,drive=modules"),
+        "e1000,netdev=net",
+    ]
+    # Which of them is the first is not known, so the root is found by its partition.
+    assert re.fullmatch("console=ttyS0 root=PARTUUID=.*", words[words.index("-append") + 1])
+    Path("root.img").write_bytes(b"QFI\xfb")
+    _, out, _ = boot("--dry-run", *options, "--root", "root.img")
+    assert "root=/dev/nvme0n1" in out
+
+
 def test_writable_root_without_modules_disk(boot: Boot) -> None:
     composition(Path("bare"), disk=False)
     Path("root.img").write_bytes(b"QFI\xfb")

@@ -10,7 +10,7 @@ from typing import Final
 import pytest
 
 from rdcompose.errors import UnsupportedError, UsageError
-from rdcompose.qemu.boards import BOARDS, Board, find_board
+from rdcompose.qemu.boards import BOARDS, BUSES, Board, find_board
 from rdcompose.qemu.command import Access, Disk, Machine, image_format
 from rdcompose.qemu.efi import Efi
 
@@ -51,6 +51,10 @@ def commands() -> str:
     lines.append(f"kvm: {shlex.join(machine(virt, 'kvm').argv(virt.program))}\n")
     efi = Efi(Path("/fw/OVMF.fd"), Path("/i/a,b"))
     lines.append(f"efi: {shlex.join(machine(pc, efi=efi).argv(pc.program))}\n")
+    for bus in BUSES:
+        board, devices = pc.with_bus(bus)
+        on_bus = machine(board, devices=(*devices, "e1000"))
+        lines.append(f"{bus}: {shlex.join(on_bus.argv(pc.program))}\n")
     lines.append(f"network: {shlex.join(machine(pc, network=True).argv(pc.program))}\n")
     return "".join(lines)
 
@@ -88,6 +92,15 @@ def test_boards_are_found_by_name() -> None:
     assert caught.value.hint == "it has pc, q35, microvm"
     with pytest.raises(UnsupportedError, match="no machine of QEMU is known here for mips"):
         find_board("mips", None)
+
+
+def test_buses_that_a_machine_does_not_have() -> None:
+    for architecture, name in (("arm64", "raspi3b"), ("amd64", "microvm")):
+        with pytest.raises(UsageError, match=f"of the machine {name} cannot be on nvme"):
+            find_board(architecture, name).with_bus("nvme")
+    # pc has a controller of its own.
+    assert find_board("amd64", "pc").with_bus("ata")[1] == ()
+    assert find_board("arm64", "virt").with_bus("ata")[1] == ("ahci",)
 
 
 def test_a_flavour_has_a_machine_of_its_own_or_none() -> None:
