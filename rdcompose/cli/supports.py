@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rdcompose.cli.acquire import acquire, architecture_asked_for
-from rdcompose.cli.asked import ask
-from rdcompose.cli.kernel_input import read_kernel
+from rdcompose.cli.kernel_alone import want_kernel
 from rdcompose.cli.pi_kernels import group_kernels
 from rdcompose.cli.prepared import kernel_store
 from rdcompose.cli.terminal import table
@@ -19,12 +16,11 @@ from rdcompose.kernel.supports import FEATURES, PINET, Status, Support, find_fea
 from rdcompose.kernel.supports import supports as supported
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Sequence
 
-    from rdcompose.cli.asked import Asked
-    from rdcompose.cli.prepared import KernelStore
+    from rdcompose.cli.kernel_alone import WantedKernel
     from rdcompose.kernel.package import KernelPackage
-    from rdcompose.kernel.release import Architecture
 
 
 def supports(arguments: argparse.Namespace) -> int:
@@ -33,7 +29,7 @@ def supports(arguments: argparse.Namespace) -> int:
     shown = not (arguments.quiet or arguments.no_progress)
     wanted = [_wanted(arguments, group) for group, _ in group_kernels(kernels, ())]
     with kernel_store(arguments) as store:
-        packages = [package for one in wanted for package in _read(*one, store, shown=shown)]
+        packages = [package for one in wanted for package in one.read(store, shown=shown)]
     found = [(package, _of(package, features)) for package in packages]
     if arguments.json:
         rows = [_summary(package, row) for package, row in found]
@@ -54,33 +50,11 @@ def _told_apart(words: Sequence[str]) -> tuple[list[str], list[str]]:
     return kernels, features or [*PINET]
 
 
-def _wanted(
-    arguments: argparse.Namespace, kernels: Sequence[str]
-) -> tuple[argparse.Namespace, Asked, Architecture | None]:
-    own = argparse.Namespace(**{**vars(arguments), "kernel": [*kernels]})
-    asked = ask(own, None, (), ())
-    if asked.is_local:
-        return own, asked, asked.architecture
+def _wanted(arguments: argparse.Namespace, kernels: Sequence[str]) -> WantedKernel:
     try:
-        return own, asked, architecture_asked_for(asked, None)
+        return want_kernel(arguments, kernels)
     except UsageError as error:
         raise _unknown(kernels[0], error) from error
-
-
-def _read(
-    arguments: argparse.Namespace,
-    asked: Asked,
-    architecture: Architecture | None,
-    store: KernelStore | None,
-    *,
-    shown: bool,
-) -> tuple[KernelPackage, ...]:
-    files = asked.packages
-    if not asked.is_local and architecture is not None:
-        files = acquire(arguments, asked, None, architecture, shown=shown).kernel
-    threads = arguments.threads
-    read = read_kernel(asked, files, architecture, threads=threads, shown=shown, store=store)
-    return read.packages
 
 
 def _unknown(word: str, error: UsageError) -> UsageError:
