@@ -15,8 +15,9 @@ in the syntax of the kernel's ``usr/gen_init_cpio.c``::
     sock <name> <mode> <uid> <gid>
 
 Its lines are applied after the directory has been read, in their order. A location is
-relative to the template. As in gen_init_cpio, names hold no white space; unlike there, a
-location with a ``$`` is refused, because the environment shall not change an image.
+relative to the template. As in gen_init_cpio, names hold no white space unless they stand between
+``"``, as :mod:`rdcompose.formats.cpiolist` writes them; unlike there, a location with a ``$`` is
+refused, because the environment shall not change an image.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from rdcompose.errors import SpecError
+from rdcompose.formats.cpiolist import Quoted, list_words
 from rdcompose.tree import (
     Bytes,
     Directory,
@@ -173,7 +175,7 @@ def _unreadable(path: bytes, error: OSError) -> SpecError:
 def _apply_list(tree: Tree, root: Path, data: bytes) -> None:
     """Add what the lines of a template.list describe."""
     for number, raw in enumerate(data.split(b"\n"), 1):
-        words = decode_name(raw).split()
+        words = list_words(raw)
         if not words or words[0].startswith("#"):
             continue
         try:
@@ -194,7 +196,7 @@ def _list_entries(words: list[str], root: Path) -> list[Entry]:
 
 def _list_file(words: list[str], root: Path) -> list[Entry]:
     name, location, mode, uid, gid, *more = _fields("file", words, 5, more=True)
-    if "$" in location:
+    if "$" in location and not isinstance(location, Quoted):
         raise SpecError(f"the location {location!r} holds a variable")
     source = root / location
     try:

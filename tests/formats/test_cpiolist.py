@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from rdcompose.errors import SpecError
-from rdcompose.formats.cpiolist import write_list
-from rdcompose.tree import Bytes, Directory, Entry, File, Node, NodeKind, Symlink
+from rdcompose.formats.cpiolist import Quoted, list_words, write_list, write_template_list
+from rdcompose.tree import Bytes, Directory, Entry, File, Node, NodeKind, Symlink, decode_name
 
 EVERY = [
     Directory(path="bin", mode=0o1777),
@@ -57,3 +59,41 @@ def test_names_that_cannot_stand_in_a_list(entry: Entry) -> None:
 def test_only_files_have_their_content_somewhere() -> None:
     entry = Directory(path="a${HOME}")
     assert write_list([entry], "d") == b"dir /a${HOME} 755 0 0\n"
+
+
+STRANGE = [
+    File(path="a b", mode=0o4755, content=Bytes(b"")),
+    File(path="a${HOME}", content=Bytes(b"")),
+    Directory(path='"x"\n'),
+    Symlink(path="back\\101slash", target='t o\\101"'),
+    Symlink(path="M\udcfcller\u00a0x", target="\u2028"),
+    Node(path="tab\t", kind=NodeKind.CHARACTER, major=1, minor=3),
+]
+
+
+def test_lists_of_templates_hold_every_name() -> None:
+    lines = write_template_list([*EVERY, *STRANGE]).split(b"\n")
+    assert lines.pop() == b""
+    assert lines[: len(EVERY)] == write_list(EVERY, ".").splitlines()
+    assert lines[len(EVERY) :] == [
+        b'file "/a b" "./a b" 4755 0 0',
+        b'file "/a\\044{HOME}" "./a\\044{HOME}" 644 0 0',
+        b'dir "/\\042x\\042\\012" 755 0 0',
+        b'slink /back\\101slash "t o\\134101\\042" 777 0 0',
+        b"slink /M\xfcller\xc2\xa0x \xe2\x80\xa8 777 0 0",
+        b'nod "/tab\\011" 600 0 0 c 1 3',
+    ]
+    for line, entry in zip(lines, [*EVERY, *STRANGE], strict=True):
+        assert list_words(line)[1] == f"/{entry.path}"
+
+
+@given(st.binary(min_size=1, max_size=20).filter(lambda raw: b"\0" not in raw))
+def test_words_come_back(raw: bytes) -> None:
+    target = decode_name(raw)
+    (line,) = write_template_list([Symlink(path="x", target=target)]).split(b"\n")[:-1]
+    assert list_words(line) == ["slink", "/x", target, "777", "0", "0"]
+
+
+def test_what_is_no_quoted_word() -> None:
+    assert list_words(b'  "a"b "c\td" e"f "" "g ') == ['"a"b', "c\td", 'e"f', "", '"g']
+    assert [isinstance(word, Quoted) for word in list_words(b'a "a"')] == [False, True]
