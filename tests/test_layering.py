@@ -167,7 +167,18 @@ UNREAD: Final = frozenset(
     | {"rdcompose.archive.search", "rdcompose.archive.cache"}
 )
 COMMANDS: Final = (
-    *("build", "boot", "verify", "pi", "kernels", "supports", "cache", "cache list"),
+    *(
+        "build",
+        "boot",
+        "verify",
+        "unpack",
+        "cat",
+        "pi",
+        "kernels",
+        "supports",
+        "cache",
+        "cache list",
+    ),
     *("mkinitramfs", "modules2qcow2", "update-busybox", "update-e2fsck"),
 )
 
@@ -206,8 +217,10 @@ def test_help_loads_no_heavy_library(command: str) -> None:
         (("pi", "gone.deb", "-o", "gone"), "cannot read the kernel package gone.deb"),
         (("verify", "gone"), "cannot read gone: No such file"),
         (("boot", "gone"), "cannot read gone: No such file"),
+        (("unpack", "gone", "out"), "cannot read gone: No such file"),
+        (("cat", "gone", "init"), "cannot read gone: No such file"),
     ],
-    ids=["version", "option", "package", "pi", "verify", "boot"],
+    ids=["version", "option", "package", "pi", "verify", "boot", "unpack", "cat"],
 )
 def test_wrong_words_are_told_before_much_is_loaded(words: Sequence[str], message: str) -> None:
     modules, said = loaded(*words)

@@ -38,6 +38,9 @@ def _named(arguments: argparse.Namespace) -> Iterator[tuple[str, Path]]:
         yield from (("", path) for path in arguments.paths)
     elif arguments.command == "boot":
         yield "", arguments.directory
+    elif arguments.command in {"cat", "unpack"}:
+        if arguments.file != "-":
+            yield "", Path(arguments.file)
     else:
         yield from _beside(arguments)
 

@@ -26,6 +26,7 @@ _COMMANDS: Final = {
     "boot": ("boot", "boot"),
     "build": ("build", "build"),
     "cache": ("cache", "cache"),
+    "cat": ("cat", "cat"),
     "kernels": ("kernels", "list_kernels"),
     "matrix": ("matrix", "matrix"),
     "mkinitramfs": ("minivm", "mkinitramfs"),
@@ -35,13 +36,14 @@ _COMMANDS: Final = {
     "rebuild": ("rebuild", "rebuild"),
     "release": ("release", "release"),
     "supports": ("supports", "supports"),
+    "unpack": ("unpack", "unpack"),
     "update-busybox": ("update", "update"),
     "update-e2fsck": ("update", "update"),
     "upload": ("upload", "upload_directory"),
     "verify": ("verify", "verify_files"),
 }
 # Those that are given files to read.
-_READING: Final = frozenset({"boot", "build", "pi", "verify"})
+_READING: Final = frozenset({"boot", "build", "cat", "pi", "unpack", "verify"})
 
 
 def main(argv: Sequence[str] | None = None) -> int:

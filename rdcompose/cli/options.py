@@ -20,6 +20,7 @@ from rdcompose.cli.project_options import add_project_options
 from rdcompose.cli.rebuild_options import add_rebuild
 from rdcompose.cli.release_options import add_release
 from rdcompose.cli.supports_options import add_supports
+from rdcompose.cli.unpack_options import add_unpack
 from rdcompose.cli.upload_options import add_upload
 from rdcompose.cli.verify_options import add_verify
 
@@ -45,6 +46,7 @@ def make_parser() -> argparse.ArgumentParser:
     add_matrix(commands)
     add_boot(commands)
     add_verify(commands)
+    add_unpack(commands)
     add_pi(commands, add_format=functools.partial(_add_format, disk="none"), add_common=_add_common)
     _add_kernels(commands)
     add_supports(commands, add_common=_add_common)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Final
 from rdcompose.tree import MAX_LINKS, Directory, Symlink
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from rdcompose.tree import Entry, Tree
 
 _ROOT: Final = Directory(path="")
@@ -18,7 +20,7 @@ def follow(tree: Tree, path: str) -> Entry | None:
     return None if found is None else _ROOT if not found else tree.get(found)
 
 
-def resolve(tree: Tree, path: str) -> str | None:
+def resolve(tree: Tree | Mapping[str, Entry], path: str) -> str | None:
     """Return the path without links that a path stands for; ``None`` if they lead in a circle.
 
     ``..`` does not leave the root, and an absolute target starts there.
