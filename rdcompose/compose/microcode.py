@@ -23,6 +23,7 @@ from rdcompose.formats import ar, cpio
 from rdcompose.formats.compression import BY_NAME, decompress
 from rdcompose.formats.deb import Deb
 from rdcompose.formats.microcode import Vendor, join_intel, read_amd, read_intel, vendor_of
+from rdcompose.formats.newc import MAGICS
 from rdcompose.tree import Bytes, Directory, File, Tree, encode_name, read_all
 
 if TYPE_CHECKING:
@@ -129,7 +130,7 @@ def _read(source: Source) -> tuple[list[_File], Input]:
             deb = Deb.open(io.BytesIO(data))
             files = list(_packaged(deb, str(path)))
             item = item.of_package(deb.control)
-        elif data.startswith((cpio.MAGIC, cpio.MAGIC_CHECKSUM)):
+        elif data.startswith(MAGICS):
             files = list(_archived(data, str(path)))
         else:
             files = [_File(path.name, str(path), data)]

@@ -12,26 +12,22 @@ is compressed with threads, and no time or name is stored.
 from __future__ import annotations
 
 import dataclasses
+import io
 import lzma
 import struct
 import zlib
 from typing import TYPE_CHECKING, BinaryIO, Final
 
-from rdcompose.errors import FormatError, SpecError, UnsupportedError
-from rdcompose.formats import decoding, xz, zstd
+from rdcompose.errors import FormatError, SpecError
+from rdcompose.formats import decoding, lz4_legacy, xz, zstd
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from types import ModuleType
 
     from zstandard import ZstdCompressionParameters
 
 # Each stream costs a copy of what follows it, so a file of tiny ones would take hours.
 MAX_STREAMS: Final = 1024
-LZ4_MAGIC: Final = b"\x02\x21\x4c\x18"
-LZ4_BLOCK: Final = 8 << 20
-# The most that a block of incompressible data takes: LZ4_compressBound.
-_LZ4_BOUND: Final = LZ4_BLOCK + LZ4_BLOCK // 255 + 16
 _LENGTH: Final = struct.Struct("<I")
 # ID1 ID2 CM FLG, MTIME, XFL, OS
 _GZIP_HEADER: Final = struct.Struct("<4s I B B")
@@ -245,50 +241,15 @@ def xz_filters(size: int, level: int) -> list[dict[str, int]]:
     return [{"id": lzma.FILTER_LZMA2, "preset": level, "dict_size": dictionary}]
 
 
-def _lz4_block() -> ModuleType:
-    try:
-        import lz4.block
-    except ImportError as error:
-        raise UnsupportedError(
-            f"lz4 needs a library that is not installed: {error}",
-            hint="install the Python package lz4 (the extra rdcompose[lz4]), or choose zstd",
-        ) from error
-    block: ModuleType = lz4.block
-    return block
-
-
-def _lz4(data: bytes, level: int) -> bytes:
-    block = _lz4_block()
-    mode = {"mode": "default"} if level < 3 else {"mode": "high_compression", "compression": level}
-    out = [LZ4_MAGIC]
-    for start in range(0, len(data), LZ4_BLOCK):
-        packed = block.compress(data[start : start + LZ4_BLOCK], store_size=False, **mode)
-        out += (_LENGTH.pack(len(packed)), packed)
-    return b"".join(out)
-
-
 def _lz4_first(data: bytes, limit: int) -> tuple[bytes, int]:
-    block = _lz4_block()
     pieces: list[bytes] = []
-    position, left = len(LZ4_MAGIC), limit
-    while position + 4 <= len(data):
-        (size,) = _LENGTH.unpack_from(data, position)
-        # Neither is a block: zeros that pad, the magic of a next frame, anything else.
-        if size == 0 or size > _LZ4_BOUND:
-            break
-        packed = data[position + 4 : position + 4 + size]
-        if len(packed) < size:
-            raise FormatError("the lz4 data is cut short")
-        try:
-            piece = block.decompress(packed, uncompressed_size=LZ4_BLOCK)
-        except block.LZ4BlockError as error:
-            raise FormatError(f"the lz4 data is damaged: {error}") from error
+    end, left = len(lz4_legacy.MAGIC), limit
+    for piece, end in lz4_legacy.decode(io.BytesIO(data), 0, len(data)):  # noqa: B007
         left -= len(piece)
         if left < 0:
             raise decoding.too_long("lz4", limit)
         pieces.append(piece)
-        position += 4 + size
-    return b"".join(pieces), position
+    return b"".join(pieces), end
 
 
 def _first(kind: decoding.Format) -> Callable[[bytes, int], tuple[bytes, int]]:
@@ -330,10 +291,10 @@ TABLE: Final = (
     Compression(
         name="lz4",
         suffix=".lz4",
-        magics=(LZ4_MAGIC,),
+        magics=(lz4_legacy.MAGIC,),
         levels=range(1, 13),
         default_level=9,
-        compress=_lz4,
+        compress=lz4_legacy.encode,
         decode_first=_lz4_first,
     ),
     Compression(

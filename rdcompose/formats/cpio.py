@@ -11,57 +11,45 @@ An initramfs may be several segments, packed and plain ones: :func:`segments`.
 
 from __future__ import annotations
 
+import collections
 import dataclasses
-import re
-import struct
+import io
 from typing import TYPE_CHECKING, BinaryIO, Final, assert_never, cast
 
-from rdcompose.errors import FormatError, SpecError
-from rdcompose.formats import compression, decoding
+from rdcompose.errors import SpecError
+from rdcompose.formats.bytestream import ByteStream
+from rdcompose.formats.newc import (
+    DIRECTORY,
+    HEADER_SIZE,
+    MAGIC,
+    MAX_NAME_SIZE,
+    MAX_NUMBER,
+    NODE_TYPES,
+    REGULAR,
+    SYMLINK,
+    TRAILER,
+    Archive,
+)
+from rdcompose.formats.newc_links import members
+from rdcompose.formats.segments import read_segments
 from rdcompose.tree import (
-    Bytes,
     Directory,
     Entry,
     File,
     Node,
-    NodeKind,
     Symlink,
     checked_path,
-    decode_name,
     encode_name,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-MAGIC: Final = b"070701"
-MAGIC_CHECKSUM: Final = b"070702"
-# ino mode uid gid nlink mtime filesize maj min rmaj rmin namesize chksum, 8 digits each
-HEADER_SIZE: Final = 110
-TRAILER: Final = "TRAILER!!!"
 # Tools that read an initramfs look for the next segment at such a multiple.
 SEGMENT_ALIGNMENT: Final = 512
-MAX_NUMBER: Final = 0xFFFFFFFF
-MAX_NAME_SIZE: Final = 4096  # PATH_MAX, with the NUL
-# Far more than anyone puts together; each one costs a look at all that follows it.
-MAX_SEGMENTS: Final = 1024
 # The kernel's device numbers: 12 bits of major, 20 of minor (new_encode_dev).
 MAX_DEVICE: Final = (0xFFF, 0xFFFFF)
 _PIECE: Final = 1 << 20
-_ZEROS: Final = re.compile(rb"\0*")
-_HEX: Final = frozenset(b"0123456789abcdefABCDEF")
-
-_TYPE_MASK: Final = 0o170000
-_REGULAR: Final = 0o100000
-_DIRECTORY: Final = 0o040000
-_SYMLINK: Final = 0o120000
-_NODE_TYPES: Final = {
-    NodeKind.CHARACTER: 0o020000,
-    NodeKind.BLOCK: 0o060000,
-    NodeKind.FIFO: 0o010000,
-    NodeKind.SOCKET: 0o140000,
-}
-_NODE_KINDS: Final = {value: kind for kind, value in _NODE_TYPES.items()}
 
 
 def write_newc(out: BinaryIO, entries: Iterable[Entry], *, mtime: int) -> None:
@@ -110,16 +98,16 @@ class _Writer:
                 self._add_file(known)
             case Directory():
                 self._directories.add(known.path)
-                self._header(known, _DIRECTORY, nlink=2)
+                self._header(known, DIRECTORY, nlink=2)
             case Symlink():
                 target = encode_name(known.target)
                 if not 0 < len(target) < MAX_NAME_SIZE or b"\0" in target:
                     raise SpecError(f"the symlink {known.path!r} has a target that cannot be")
-                self._header(known, _SYMLINK, size=len(target))
+                self._header(known, SYMLINK, size=len(target))
                 self._write(target)
                 self._pad(4)
             case Node():
-                self._header(known, _NODE_TYPES[known.kind], device=(known.major, known.minor))
+                self._header(known, NODE_TYPES[known.kind], device=(known.major, known.minor))
             case _:
                 assert_never(known)
 
@@ -141,7 +129,7 @@ class _Writer:
                 f"the file {entry.path!r} has {size} bytes, and an initramfs cannot hold"
                 " files of 4 GiB or more"
             )
-        self._header(entry, _REGULAR, size=size)
+        self._header(entry, REGULAR, size=size)
         start = self._position
         for chunk in entry.content.chunks(_PIECE):
             self._write(chunk)
@@ -191,35 +179,6 @@ class _Writer:
         self._write(bytes(-self._position % alignment))
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
-    """One header as stored, with the name it carries and where its data is."""
-
-    name: str
-    ino: int
-    mode: int
-    uid: int
-    gid: int
-    nlink: int
-    mtime: int
-    device: tuple[int, int]
-    rdevice: tuple[int, int]
-    data_start: int
-    data_size: int
-
-    @property
-    def file_type(self) -> int:
-        """The bits of the mode that tell the type, as in inode(7)."""
-        return self.mode & _TYPE_MASK
-
-    @property
-    def link_key(self) -> tuple[object, ...] | None:
-        """What the names of one file with several have in common; ``None`` for others."""
-        if self.nlink < 2 or self.file_type == _DIRECTORY:
-            return None
-        return self.device, self.ino, self.file_type
-
-
 class NewcReader:
     """The archive at an offset of a buffer: an iterator over its entries.
 
@@ -233,31 +192,17 @@ class NewcReader:
     """
 
     def __init__(self, data: bytes, offset: int = 0) -> None:
-        self._data = data
-        self.records, self.end, self.has_trailer = _read_records(data, offset)
-        self._entries = self._resolve()
+        archive = Archive(ByteStream((data,), start=offset))
+        self.records = tuple(record for record, _ in archive.records())
+        self.end = archive.stream.position
+        self.has_trailer = archive.has_trailer
+        self._members = members(Archive(ByteStream((data,), start=offset)), keep=True)
 
     def __iter__(self) -> Iterator[Entry]:
         return self
 
     def __next__(self) -> Entry:
-        return next(self._entries)
-
-    def _resolve(self) -> Iterator[Entry]:
-        contents: dict[tuple[object, ...], bytes] = {}
-        for record in self.records:
-            if record.link_key is not None and record.data_size:
-                contents[record.link_key] = self._content(record)
-        for record in self.records:
-            path = _plain_path(record.name)
-            if path:
-                content = contents.get(record.link_key) if record.link_key else None
-                if content is None:
-                    content = self._content(record)
-                yield _make_entry(path, record, content)
-
-    def _content(self, record: Record) -> bytes:
-        return self._data[record.data_start : record.data_start + record.data_size]
+        return next(self._members).entry
 
 
 def read_newc(data: bytes, offset: int = 0) -> NewcReader:
@@ -287,121 +232,13 @@ def segments(data: bytes, *, limit: int) -> Iterator[Segment]:
         compression, or a plain archive does not start at a multiple of four, or all of it
         unpacks to more than ``limit`` bytes.
     """
-    position = 0
-    for _ in range(MAX_SEGMENTS):
-        zeros = _ZEROS.match(data, position)
-        position = zeros.end() if zeros else position
-        if position == len(data):
-            return
-        segment = _segment(data, position, limit)
-        limit -= len(segment.data)
-        yield segment
-        position += segment.size
-    raise FormatError(f"the initramfs has more than {MAX_SEGMENTS} segments")
-
-
-def _segment(data: bytes, position: int, limit: int) -> Segment:
-    if data.startswith((MAGIC, MAGIC_CHECKSUM), position):
-        if position % 4:
-            raise FormatError(
-                f"the cpio archive at offset {position} does not start at a multiple of four"
-            )
-        end = _read_records(data, position)[1]
-        name, plain = "none", data[position:end]
-        if len(plain) > limit:
-            raise decoding.too_long("cpio", limit)
-    else:
-        packed = data[position:] if position else data
-        row = compression.detect(packed)
-        if row is None:
-            raise FormatError(
-                f"at offset {position} is neither a cpio archive nor a known compression"
-            )
-        plain, end = row.decode_first(packed, limit)
-        name, end = row.name, position + end
-    return Segment(offset=position, size=end - position, compression=name, data=plain)
-
-
-def _read_records(data: bytes, offset: int) -> tuple[tuple[Record, ...], int, bool]:
-    records: list[Record] = []
-    position = offset
-    # Padding is counted from the start of the buffer, as the kernel does.
-    while position < len(data):
-        record = _read_record(data, position)
-        position = min(-(-(record.data_start + record.data_size) // 4) * 4, len(data))
-        if record.name == TRAILER:
-            return tuple(records), position, True
-        records.append(record)
-        if data[position : position + 1] in {b"", b"\0"}:
-            break
-    if not records:
-        raise FormatError(f"no cpio archive starts at offset {offset}")
-    return tuple(records), position, False
-
-
-def _read_record(data: bytes, position: int) -> Record:
-    where = f"the cpio header at offset {position}"
-    header = data[position : position + HEADER_SIZE]
-    magic = header[:6]
-    if magic not in {MAGIC, MAGIC_CHECKSUM}:
-        raise FormatError(f"{where} starts with {magic!r}, which is not newc")
-    if len(header) < HEADER_SIZE:
-        raise FormatError(f"{where} is cut short")
-    if not _HEX.issuperset(header[6:]):
-        raise FormatError(f"{where} has a field that is no hexadecimal number")
-    fields = struct.unpack(">13I", bytes.fromhex(header[6:].decode("ascii")))
-    ino, mode, uid, gid, nlink, mtime, size, major, minor, rmajor, rminor, length, total = fields
-    name_start = position + HEADER_SIZE
-    name = data[name_start : name_start + length]
-    if not 1 < length <= MAX_NAME_SIZE or len(name) < length or name.find(b"\0") != length - 1:
-        raise FormatError(f"{where} has a malformed name of {length} bytes")
-    start = -(-(name_start + length) // 4) * 4
-    if size > max(len(data) - start, 0):
-        raise FormatError(f"{where} claims {size} bytes of data, more than there are")
-    # The sum covers regular files only, in what the kernel checks and in what cpio writes.
-    checked = magic == MAGIC_CHECKSUM and mode & _TYPE_MASK == _REGULAR
-    if checked and sum(data[start : start + size]) & MAX_NUMBER != total:
-        raise FormatError(f"{where} has a wrong checksum of its data")
-    return Record(
-        name=decode_name(name[:-1]),
-        ino=ino,
-        mode=mode,
-        uid=uid,
-        gid=gid,
-        nlink=nlink,
-        mtime=mtime,
-        device=(major, minor),
-        rdevice=(rmajor, rminor),
-        data_start=start,
-        data_size=size,
-    )
-
-
-def _plain_path(name: str) -> str:
-    path = name.lstrip("/")
-    while path.startswith("./"):
-        path = path[2:].lstrip("/")
-    path = path.rstrip("/")
-    if path in {"", "."}:
-        return ""
-    try:
-        return checked_path(path)
-    except SpecError as error:
-        raise FormatError(f"hostile name in the cpio archive: {error}") from error
-
-
-def _make_entry(path: str, record: Record, content: bytes) -> Entry:
-    mode, uid, gid = record.mode & 0o7777, record.uid, record.gid
-    if record.file_type == _REGULAR:
-        return File(path=path, mode=mode, uid=uid, gid=gid, content=Bytes(content))
-    if record.file_type == _DIRECTORY:
-        return Directory(path=path, mode=mode, uid=uid, gid=gid)
-    if record.file_type == _SYMLINK:
-        if not content or b"\0" in content:
-            raise FormatError(f"the symlink {path!r} in the cpio archive has no valid target")
-        return Symlink(path=path, mode=mode, uid=uid, gid=gid, target=decode_name(content))
-    kind = _NODE_KINDS.get(record.file_type)
-    if kind is None:
-        raise FormatError(f"{path!r} in the cpio archive has the mode {record.mode:#o}")
-    major, minor = record.rdevice
-    return Node(path=path, mode=mode, uid=uid, gid=gid, kind=kind, major=major, minor=minor)
+    for segment in read_segments(io.BytesIO(data), len(data), limit=limit):
+        if segment.compression == "none":
+            for archive in segment.archives():
+                collections.deque(archive.records(), maxlen=0)
+            plain = data[segment.offset : segment.offset + segment.size]
+        else:
+            plain = segment.read_all()
+        yield Segment(
+            offset=segment.offset, size=segment.size, compression=segment.compression, data=plain
+        )

@@ -136,10 +136,10 @@ def decode_stream(kind: Format, chunks: Iterable[bytes]) -> Iterator[bytes]:
                     break
                 _check_padding(kind, padding)
                 decoder, padding = kind.open(), 0
-            yield from _drive(kind, decoder, data)
+            yield from drive(kind, decoder, data)
             data = decoder.unused_data if decoder.eof else b""
     if not decoder.eof:
-        raise _cut(kind)
+        raise cut(kind.name)
     _check_padding(kind, padding)
 
 
@@ -153,7 +153,7 @@ def decode_first(kind: Format, data: bytes, *, limit: int) -> tuple[bytes, int]:
     if len(out) > limit:
         raise too_long(kind.name, limit)
     if not decoder.eof:
-        raise _cut(kind)
+        raise cut(kind.name)
     return out, len(data) - len(decoder.unused_data)
 
 
@@ -162,7 +162,11 @@ def too_long(name: str, limit: int) -> FormatError:
     return FormatError(f"the {name} data unpacks to more than {limit} bytes")
 
 
-def _drive(kind: Format, decoder: Decoder, data: bytes) -> Iterator[bytes]:
+def drive(kind: Format, decoder: Decoder, data: bytes) -> Iterator[bytes]:
+    """Yield what comes out of a decoder for more input, in pieces of at most 1 MiB.
+
+    :raises FormatError: damaged.
+    """
     while True:
         out = _decompress(kind, decoder, data, PIECE)
         data = b""
@@ -184,5 +188,6 @@ def _check_padding(kind: Format, padding: int) -> None:
         raise FormatError(f"the {kind.name} data is followed by {padding} zero bytes")
 
 
-def _cut(kind: Format) -> FormatError:
-    return FormatError(f"the {kind.name} data is cut short")
+def cut(name: str) -> FormatError:
+    """Return the error for data that ends too early."""
+    return FormatError(f"the {name} data is cut short")

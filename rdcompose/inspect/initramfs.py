@@ -7,11 +7,13 @@ Documentation/driver-api/early-userspace/buffer-format.rst.
 from __future__ import annotations
 
 import io
-import re
 from typing import TYPE_CHECKING, Final
 
 from rdcompose.errors import FormatError, UnsupportedError
-from rdcompose.formats import compression, cpio, decoding, zstd
+from rdcompose.formats import segments
+from rdcompose.formats.bytestream import ByteStream
+from rdcompose.formats.newc import Archive
+from rdcompose.formats.newc_links import members
 from rdcompose.inspect.artifact import Initramfs, SegmentFacts
 from rdcompose.inspect.contents import examine
 
@@ -22,19 +24,6 @@ if TYPE_CHECKING:
 
 # An initramfs of more is none that anybody boots.
 MAX_UNPACKED: Final = 1 << 30
-_MAGICS: Final = (cpio.MAGIC, cpio.MAGIC_CHECKSUM)
-_ZEROS: Final = re.compile(rb"\0*")
-_LZ4_HEADER: Final = 8
-_STREAMS: Final = {
-    kind.name: kind for kind in (decoding.GZIP, decoding.BZIP2, decoding.LZMA, decoding.XZ)
-}
-_FOREIGN: Final = {
-    b"\x89LZO": "it is packed with lzo, which is not unpacked here",
-    b"\x04\x22\x4d\x18": "it is an lz4 frame, of which the kernel knows only the old form (lz4 -l)",
-}
-_XZ_CHECK_AT: Final = 7
-_XZ_NO_CHECK: Final = 0
-_XZ_CRC32: Final = 1
 
 
 def is_initramfs(data: bytes) -> bool:
@@ -43,32 +32,7 @@ def is_initramfs(data: bytes) -> bool:
     :raises FormatError: it is packed, and damaged where it starts.
     :raises UnsupportedError: it is packed with what is not unpacked here.
     """
-    start = _skip_zeros(data, 0)
-    if data.startswith(_MAGICS, start):
-        return True
-    packed = data[start:] if start else data
-    for magic, why in _FOREIGN.items():
-        if packed.startswith(magic):
-            raise UnsupportedError(why)
-    row = compression.detect(packed)
-    if row is None:
-        return False
-    inside = _unpacked_start(row.name, packed)
-    return inside.startswith(_MAGICS, _skip_zeros(inside, 0))
-
-
-def _unpacked_start(name: str, packed: bytes) -> bytes:
-    """Unpack no more than is needed to see what it is."""
-    if name == "lz4":
-        # The first block of the frame is a frame, too.
-        size = _LZ4_HEADER + int.from_bytes(packed[4:_LZ4_HEADER], "little")
-        return compression.decompress_first(packed[:size], limit=compression.LZ4_BLOCK)[0]
-    if name == "zstd":
-        source = io.BytesIO(packed)
-        pieces = zstd.decode_frame(source, zstd.read_frame(source, 0, len(packed)))
-    else:
-        pieces = decoding.decode_stream(_STREAMS[name], [packed])
-    return next(pieces, b"")
+    return segments.is_initramfs(io.BytesIO(data), len(data))
 
 
 def read_initramfs(data: bytes) -> tuple[Initramfs, str | None]:
@@ -87,8 +51,10 @@ def initramfs_entries(data: bytes) -> Iterator[Entry]:
     :raises FormatError: it is damaged.
     :raises UnsupportedError: it is packed with what is not unpacked here.
     """
-    for segment in cpio.segments(data, limit=MAX_UNPACKED):
-        yield from archive_entries(segment.data)
+    for segment in segments.read_segments(io.BytesIO(data), len(data), limit=MAX_UNPACKED):
+        for archive in segment.archives():
+            for member in members(archive, keep=True):
+                yield member.entry
 
 
 class _Reading:
@@ -98,17 +64,20 @@ class _Reading:
         self.problem: str | None = None
 
     def entries(self) -> Iterator[Entry]:
+        source = io.BytesIO(self._data)
         try:
-            for segment in cpio.segments(self._data, limit=MAX_UNPACKED):
+            for segment in segments.read_segments(source, len(self._data), limit=MAX_UNPACKED):
+                for archive in segment.archives():
+                    for member in members(archive, keep=True):
+                        yield member.entry
                 facts = SegmentFacts(
                     segment.offset,
                     segment.size,
                     segment.compression,
-                    len(segment.data),
-                    _refused(self._data, segment),
+                    segment.unpacked,
+                    segment.refused,
                 )
                 self.segments.append(facts)
-                yield from archive_entries(segment.data)
         except (FormatError, UnsupportedError) as error:
             self.problem = error.message
 
@@ -118,22 +87,7 @@ def archive_entries(data: bytes) -> Iterator[Entry]:
 
     :raises FormatError: one is damaged.
     """
-    position = _skip_zeros(data, 0)
-    while position < len(data):
-        reader = cpio.read_newc(data, position)
-        yield from reader
-        position = _skip_zeros(data, reader.end)
-
-
-def _refused(data: bytes, segment: cpio.Segment) -> str | None:
-    """Say why the kernel does not unpack what can be unpacked here."""
-    if segment.compression == "xz":
-        check = data[segment.offset + _XZ_CHECK_AT] & 0xF
-        if check not in {_XZ_NO_CHECK, _XZ_CRC32}:
-            return "the kernel knows no check of .xz data but CRC32 (xz --check=crc32)"
-    return None
-
-
-def _skip_zeros(data: bytes, position: int) -> int:
-    found = _ZEROS.match(data, position)
-    return found.end() if found is not None else position
+    stream = ByteStream((data,))
+    while stream.skip_zeros():
+        for member in members(Archive(stream), keep=True):
+            yield member.entry

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from rdcompose.errors import FormatError, SpecError
-from rdcompose.formats import cpio
+from rdcompose.formats import segments as formats_segments
 from rdcompose.formats.compression import compress
 from rdcompose.formats.cpio import read_newc, segments, write_newc
 from rdcompose.tree import Bytes, Directory, Entry, File, Node, NodeKind, Symlink, Tree
@@ -340,7 +340,7 @@ def test_segments_over_the_limit(name: str) -> None:
 
 
 def test_too_many_segments(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cpio, "MAX_SEGMENTS", 4)
+    monkeypatch.setattr(formats_segments, "MAX_SEGMENTS", 4)
     assert len(list(segments(PLAIN * 3, limit=NEVER))) == 3
     with pytest.raises(FormatError, match="more than 4 segments"):
         list(segments(PLAIN * 4, limit=NEVER))

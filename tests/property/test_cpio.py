@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rdcompose.errors import FormatError
-from rdcompose.formats.cpio import TRAILER, read_newc, record_size, segments, write_newc
+from rdcompose.formats.cpio import read_newc, record_size, segments, write_newc
+from rdcompose.formats.newc import TRAILER
 from rdcompose.tree import Bytes, Directory, Entry, File, Node, NodeKind, Symlink, Tree
 from tests.support.dump import dump
 
