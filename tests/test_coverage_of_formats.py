@@ -17,8 +17,13 @@ NAMES: Final = sorted(
 )
 # No comparison of their own, and why not.
 NOT_COMPARED: Final = {
+    "bytestream": "no format: bytes in pieces",
     "decoding": "decodes for deb, with the standard library; test_deb compares all compressors",
     "elf_notes": "test_vmlinux compares the notes of real kernels with what readelf shows",
+    "first_stream": "test_segments compares joined streams of every compressor",
+    "lz4_legacy": "test_compression compares the lz4 program's",
+    "newc": "test_cpio compares archives",
+    "newc_links": "test_segments compares hard links",
     "window": "a part of a file, without a format of its own",
     "pe": "test_uki compares whole EFI programs with ukify's, objdump, objcopy and pefile",
 }

@@ -171,11 +171,13 @@ class Archive:
 
     Padding is counted by the stream's positions, as the kernel does. A trailer may be missing
     where the stream ends, or goes on with zeros: ``has_trailer`` tells, once all is read.
+    ``complete`` is the last record that was there with all of its data, however far others are.
     """
 
     def __init__(self, stream: ByteStream) -> None:
         self.stream = stream
         self.has_trailer = False
+        self.complete: Record | None = None
 
     def records(self) -> Iterator[tuple[Record, Body]]:
         """Yield the records, the trailer left out; a body can be read until the next is asked for.
@@ -196,6 +198,7 @@ class Archive:
                 return
             yield record, body
             body.finish()
+            self.complete = record
             follows = stream.peek(1).strip(b"\0")
 
 

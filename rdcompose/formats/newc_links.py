@@ -129,6 +129,8 @@ class _Links:
         if key in self._left:
             self._left[key] -= 1
             if self._left[key] <= 0:
+                # The number may come again, for another file.
+                del self._left[key]
                 self._drop(key)
 
 

@@ -83,8 +83,8 @@ def is_pe(data: bytes) -> bool:
     return data[:2] == b"MZ" and data[offset : offset + 4] == b"PE\0\0"
 
 
-def read_pe(data: bytes) -> Pe:
-    """Read the headers of an EFI program.
+def read_pe(data: bytes, size: int | None = None) -> Pe:
+    """Read the headers of an EFI program; ``data`` may be the start of one of ``size`` bytes.
 
     :raises FormatError: it is none, or its headers point outside of it.
     """
@@ -95,17 +95,17 @@ def read_pe(data: bytes) -> Pe:
     header = place + _FILE_HEADER.size
     if header + 112 > len(data):
         raise FormatError("the EFI program is cut in its headers")
-    machine, count, _, symbols, number, size, _ = _FILE_HEADER.unpack_from(data, place)
+    machine, count, _, symbols, number, optional, _ = _FILE_HEADER.unpack_from(data, place)
     magic, alignment, file_alignment, headers = _unpack(data, header)
-    if magic not in _DIRECTORIES or size < _DIRECTORIES[magic]:
+    if magic not in _DIRECTORIES or optional < _DIRECTORIES[magic]:
         raise FormatError(f"the EFI program has an optional header of the unknown kind {magic:#x}")
-    table = header + size
+    table = header + optional
     if count > _MAX_SECTIONS or table + count * _SECTION.size > len(data):
         raise FormatError(f"the EFI program is cut: its {count} section headers are at {table}")
     for value in (alignment, file_alignment):
         if not value or value & (value - 1):
             raise FormatError(f"the EFI program is aligned to {value}, which is no power of two")
-    sections = tuple(_sections(data, table, count))
+    sections = tuple(_sections(data, table, count, len(data) if size is None else size))
     used = table + count * _SECTION.size
     # The last block of the headers is theirs to the end, unless a section begins in it.
     end = min([_up(headers, file_alignment), *(row.offset for row in sections if row.file_size)])
@@ -117,7 +117,7 @@ def read_pe(data: bytes) -> Pe:
         characteristics=int.from_bytes(data[header + 70 : header + 72], "little"),
         section_alignment=alignment,
         file_alignment=file_alignment,
-        signed=_directory(data, header, magic, size, _SECURITY),
+        signed=_directory(data, header, magic, optional, _SECURITY),
         symbols=(symbols, number),
         sections=sections,
         room=max(0, (end - used) // _SECTION.size),
@@ -139,13 +139,13 @@ def _directory(data: bytes, header: int, magic: int, size: int, number: int) -> 
     return inside and any(data[place : place + 8])
 
 
-def _sections(data: bytes, table: int, count: int) -> list[Section]:
+def _sections(data: bytes, table: int, count: int, end: int) -> list[Section]:
     found = []
     for number in range(count):
         row = _SECTION.unpack_from(data, table + number * _SECTION.size)
         name = row[0].rstrip(b"\0").decode("ascii", "replace")
         section = Section(name, *row[1:5])
-        if section.file_size and section.offset + section.file_size > len(data):
+        if section.file_size and section.offset + section.file_size > end:
             raise FormatError(
                 f"the EFI program is cut: its section {name!r} of {section.file_size} bytes is at "
                 f"{section.offset}"

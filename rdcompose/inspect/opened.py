@@ -18,29 +18,32 @@ from rdcompose.inspect.artifact import Kind
 from rdcompose.inspect.filecontent import check_ends
 from rdcompose.inspect.identify import identify
 from rdcompose.inspect.names import named_release
-from rdcompose.inspect.walks import Walk, walk_directory, walk_file
+from rdcompose.inspect.opening import choose_walk
+from rdcompose.inspect.walk_disks import DirectoryWalk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from rdcompose.inspect.artifact import Artifact
-    from rdcompose.inspect.walks import Located, Part
+    from rdcompose.inspect.walks import Located, Part, Walk
 
 # What all parts of a file may unpack to; a listing of more is of no use to anyone.
-MAX_UNPACKED: Final = 8 << 30
+MAX_UNPACKED: Final = 4 << 30
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Problem:
     """Why the reading ended before the end, and where.
 
-    ``part`` is the index of the part that breaks, ``last`` the path of the last good entry; both
-    are ``None`` if there is none. ``offset`` is where the part begins in the file.
+    ``part`` is the index of the part that breaks, ``last`` the path of the last entry before; both
+    are ``None`` if there is none. ``offset`` is how far the file was read: to the part if it is
+    compressed; then ``inner`` is the offset in what it unpacks to.
     """
 
     message: str
     offset: int
+    inner: int | None = None
     part: int | None = None
     last: str | None = None
 
@@ -98,7 +101,7 @@ class Opened:
     @property
     def parts(self) -> tuple[Part, ...]:
         """The parts as far as the walk has come: all, with all that is known, once it ended."""
-        return () if self._walk is None else tuple(self._walk.parts)
+        return () if self._walk is None else self._walk.parts
 
     @property
     def releases(self) -> tuple[str, ...]:
@@ -115,7 +118,9 @@ class Opened:
             return None
         facts = self.facts
         told = facts.image.release if facts is not None and facts.image is not None else None
-        return next(iter(self.releases), None) or told or named_release(self.path.name)
+        if self._walk is not None:
+            told = self._walk.told
+        return told or next(iter(self.releases), None) or named_release(self.path.name)
 
     def entries(self) -> Iterator[Located]:
         """Yield all entries in stored order; each call walks anew.
@@ -127,23 +132,22 @@ class Opened:
         self.problem = None
         if self._walk is None:
             return
-        last = None
         try:
-            for located in self._walk.run():
-                yield located
-                last = located.entry.path
+            yield from self._walk.run()
         except (FormatError, UnsupportedError) as error:
-            parts = self._walk.parts
+            offset, inner = self._walk.place
+            count = len(self._walk.parts)
             self.problem = Problem(
-                error.message,
-                offset=parts[-1].offset if parts else 0,
-                part=len(parts) - 1 if parts else None,
-                last=last,
+                error.message, offset, inner, count - 1 if count else None, self._walk.last
             )
+        except OSError as error:
+            raise SpecError(f"cannot read {self.path}: {error.strerror}") from error
 
 
-def open_image(path: Path, name: str | None = None) -> Opened:
+def open_image(path: Path, name: str | None = None, *, limit: int = MAX_UNPACKED) -> Opened:
     """Open a file or directory to be walked; ``name`` is what messages call it.
+
+    A walk through an initramfs ends where it has unpacked to more than ``limit`` bytes.
 
     :raises SpecError: it is not there, or cannot be read.
     """
@@ -151,11 +155,11 @@ def open_image(path: Path, name: str | None = None) -> Opened:
     try:
         check_ends(path)
         if path.is_dir():
-            return Opened(path, shown, Kind.DIRECTORY, 0, walk=walk_directory(path))
+            return Opened(path, shown, Kind.DIRECTORY, 0, walk=DirectoryWalk(path))
         with contextlib.ExitStack() as stack:
             source: BinaryIO = stack.enter_context(path.open("rb"))
             size = source.seek(0, io.SEEK_END)
-            found = walk_file(source, size, limit=MAX_UNPACKED)
+            found = choose_walk(source, size, limit=limit)
             closing = stack.pop_all()
     except OSError as error:
         raise SpecError(f"cannot read {path}: {error.strerror}") from error

@@ -13,6 +13,8 @@ from rdcompose.formats.compression import compress
 from rdcompose.formats.cpio import read_newc, segments, write_newc
 from rdcompose.tree import Bytes, Directory, Entry, File, Node, NodeKind, Symlink, Tree
 from tests.support.dump import digest, dump
+from tests.support.newc import TRAILER as END
+from tests.support.newc import raw_record as record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -148,27 +150,6 @@ def test_times_beyond_the_format(mtime: int) -> None:
 
 def test_the_last_second_of_the_format() -> None:
     assert read_newc(write(file("a"), mtime=(1 << 32) - 1)).records[0].mtime == (1 << 32) - 1
-
-
-FIELDS = "ino mode uid gid nlink mtime filesize maj min rmaj rmin namesize chksum"
-
-
-def record(
-    name: bytes = b"a\0",
-    data: bytes = b"",
-    *,
-    magic: bytes = b"070701",
-    mode: int = 0o100644,
-    **fields: int,
-) -> bytes:
-    names = FIELDS.split()
-    values = {"nlink": 1, "mode": mode, "filesize": len(data), "namesize": len(name), **fields}
-    header = magic + b"".join(b"%08x" % values.get(field, 0) for field in names) + name
-    header += bytes(-len(header) % 4)
-    return header + data + bytes(-len(data) % 4)
-
-
-END = record(b"TRAILER!!!\0", mode=0)
 
 
 @pytest.mark.parametrize("name", [b"./a\0", b"/a\0", b"a/\0", b".//a\0", b"//./a\0"])

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import random
 from typing import TYPE_CHECKING
 
 import pytest
 
-from rdcompose.errors import SpecError
+from rdcompose.errors import FormatError, SpecError
+from rdcompose.formats import newc
+from rdcompose.formats.cpio import read_newc
 from rdcompose.inspect.artifact import Kind
 from rdcompose.inspect.opened import open_image
 from rdcompose.tree import File, read_all
@@ -40,13 +43,54 @@ def _content(entry: object) -> bytes | None:
 
 def test_damage_ends_the_walk(tmp_path: Path) -> None:
     early = cpio(tree_of({"early": b"code"}))
+    noise = random.Random(0).randbytes(1 << 16)
     image = tmp_path / "initrd.img"
-    image.write_bytes(early + initramfs_bytes({"x": b"1"})[:-9])
+    image.write_bytes(early + initramfs_bytes({"x": b"1", "y": noise})[:-9000])
     with open_image(image) as opened:
-        assert [one.entry.path for one in opened.entries()] == ["early"]
+        found = list(opened.entries())
+        assert [(one.part, one.entry.path) for one in found] == [(0, "early"), (1, "x"), (1, "y")]
+        problem = opened.problem
+        assert problem is not None
+        assert (problem.part, problem.offset, problem.last) == (1, len(early), "x")
+        assert (problem.inner or 0) > 50_000
+        assert problem.message == "the gzip data is cut short"
+        with pytest.raises(FormatError, match="more than there are"):
+            _content(found[-1].entry)
+
+
+def test_damage_in_the_open(tmp_path: Path) -> None:
+    image = tmp_path / "initrd.img"
+    one = cpio(tree_of({"a": b"1"}))
+    image.write_bytes(one + one.replace(b"070701", b"0707x1", 1))
+    with open_image(image) as opened:
+        assert [row.entry.path for row in opened.entries()] == ["a"]
         assert opened.problem is not None
-        assert opened.problem.last == "early"
-        assert "cut short" in opened.problem.message
+        assert (opened.problem.offset, opened.problem.inner) == (read_newc(one).end, None)
+        assert f"offset {len(one)} is neither" in opened.problem.message
+
+
+def test_a_bomb_is_bounded(tmp_path: Path) -> None:
+    image = tmp_path / "initrd.img"
+    image.write_bytes(initramfs_bytes({"zeros": bytes(9 << 20)}))
+    with open_image(image, limit=1 << 20) as opened:
+        assert [row.entry.path for row in opened.entries()] == ["zeros"]
+        assert opened.problem is not None
+        assert "unpacks to more than 1048576 bytes" in opened.problem.message
+
+
+def test_a_large_content_passes_by(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(newc, "MAX_KEPT", 10)
+    image = tmp_path / "initrd.img"
+    image.write_bytes(initramfs_bytes({"a": b"0123456789", "b": b"0123456789x"}))
+    with open_image(image) as opened:
+        for row in opened.entries():
+            assert isinstance(row.entry, File)
+            assert b"".join(row.entry.content.chunks(4)).startswith(b"0123456789")
+            if row.entry.path == "b":
+                with pytest.raises(ValueError, match="only once"):
+                    next(iter(row.entry.content.chunks(4)))
+            else:
+                assert list(row.entry.content.chunks(8)) == [b"01234567", b"89"]
 
 
 @pytest.mark.parametrize("container", ["qcow2", "squashfs"])

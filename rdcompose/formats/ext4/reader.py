@@ -40,8 +40,9 @@ MAX_NAMES: Final = 1 << 21
 _MAX_DIRECTORY: Final = 64 << 20
 # Pieces in which a run of blocks is read.
 _PIECE: Final = 1 << 20
-# i_mode, i_uid, i_size_lo, i_gid, i_flags, i_block, i_size_high, upper halves of uid and gid
-_INODE: Final = struct.Struct("<2HI16xH6xI4x60s8xI8x2H")
+# i_mode, i_uid, i_size_lo, i_mtime, i_gid, i_links_count, i_flags, i_block, i_size_high, upper
+# halves of uid and gid
+_INODE: Final = struct.Struct("<2HI8xI4x2H4xI4x60s8xI8x2H")
 _EXTENTS: Final = 0x80000
 _INLINE: Final = 0x10000000
 _ENTRY: Final = struct.Struct("<IHBB")
@@ -61,11 +62,15 @@ _NODES: Final = {
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class _Inode:
+class Inode:
+    """What an inode says; ``kind`` are the bits of the mode that tell the type."""
+
     kind: int
     mode: int
     uid: int
     gid: int
+    mtime: int
+    links: int
     size: int
     flags: int
     root: bytes
@@ -101,6 +106,14 @@ class Ext4Image:
 
         :raises FormatError: the image is damaged, or a name hostile.
         """
+        for entry, _ in self.walk():
+            yield entry
+
+    def walk(self) -> Iterator[tuple[Entry, Inode]]:
+        """Yield the same with the inode of each.
+
+        :raises FormatError: as :meth:`entries` does.
+        """
         seen = {ROOT}
         waiting = [("", self._inode(ROOT))]
         names = 0
@@ -112,14 +125,14 @@ class Ext4Image:
                     raise FormatError(f"the ext4 image has more than {MAX_NAMES} names")
                 inode = self._inode(number)
                 entry = self._entry(_joined(path, name), inode)
-                yield entry
+                yield entry, inode
                 if isinstance(entry, Directory):
                     if number in seen:
                         raise FormatError(f"the directory {entry.path!r} is there twice")
                     seen.add(number)
                     waiting.append((entry.path, inode))
 
-    def _inode(self, number: int) -> _Inode:
+    def _inode(self, number: int) -> Inode:
         block = self.superblock
         if not 0 < number <= block.inodes:
             raise FormatError(f"the ext4 image has no inode {number}")
@@ -130,19 +143,23 @@ class Ext4Image:
         if block.descriptor_size >= 2 * 32:
             table |= struct.unpack_from("<I", descriptor, 0x28)[0] << 32
         data = self._read(table * block.block_size + index * block.inode_size, _INODE.size)
-        mode, uid, low, gid, flags, root, high, uid_high, gid_high = _INODE.unpack(data)
+        mode, uid, low, mtime, gid, links, flags, root, high, uid_high, gid_high = _INODE.unpack(
+            data
+        )
         kind = mode & 0o170000
-        return _Inode(
+        return Inode(
             kind=kind,
             mode=mode & 0o7777,
             uid=uid | uid_high << 16,
             gid=gid | gid_high << 16,
+            mtime=mtime,
+            links=links,
             size=low | high << 32,
             flags=flags,
             root=root,
         )
 
-    def _listing(self, folder: _Inode) -> Iterator[tuple[bytes, int]]:
+    def _listing(self, folder: Inode) -> Iterator[tuple[bytes, int]]:
         if folder.kind != _DIRECTORY:
             raise FormatError("a directory of the ext4 image is none")
         if folder.size > _MAX_DIRECTORY:
@@ -169,7 +186,7 @@ class Ext4Image:
                 yield name, inode
             at = end
 
-    def _entry(self, path: str, inode: _Inode) -> Entry:
+    def _entry(self, path: str, inode: Inode) -> Entry:
         common: dict[str, Any] = {
             "path": path,
             "mode": inode.mode,
@@ -192,7 +209,7 @@ class Ext4Image:
             major, minor = new >> 8 & 0xFFF, new & 0xFF | new >> 12 & 0xFFF00
         return Node(**common, kind=kind, major=major, minor=minor)
 
-    def _target(self, path: str, inode: _Inode) -> bytes:
+    def _target(self, path: str, inode: Inode) -> bytes:
         if inode.size > MAX_PATH:
             raise FormatError(f"the symlink {path!r} of the ext4 image has {inode.size} bytes")
         target = (
@@ -202,7 +219,7 @@ class Ext4Image:
             raise FormatError(f"the symlink {path!r} of the ext4 image has no valid target")
         return target
 
-    def _content(self, inode: _Inode) -> Iterator[bytes]:
+    def _content(self, inode: Inode) -> Iterator[bytes]:
         """Yield the content of a file, in pieces."""
         if inode.flags & _INLINE:
             raise FormatError("a file of the ext4 image is inside of its inode")
@@ -220,7 +237,7 @@ class Ext4Image:
             position = max(position, end)
         yield from _zeros(inode.size - position)
 
-    def _runs(self, inode: _Inode) -> Iterator[Run]:
+    def _runs(self, inode: Inode) -> Iterator[Run]:
         read = self._block
         if inode.flags & _EXTENTS:
             return extents(inode.root, read)

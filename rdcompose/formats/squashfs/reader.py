@@ -92,7 +92,7 @@ class SquashfsImage:
 
         :raises FormatError: a table is damaged, or a name hostile.
         """
-        for entry, _ in self._walk():
+        for entry, _ in self.walk():
             yield entry
 
     def stored_sizes(self) -> Iterator[tuple[Entry, int]]:
@@ -103,7 +103,7 @@ class SquashfsImage:
 
         :raises FormatError: as :meth:`entries` does.
         """
-        rows = list(self._walk())
+        rows = list(self.walk())
         ends: dict[int, int] = {}
         seen: set[tuple[int, int]] = set()
         own: list[tuple[Entry, int, int, int]] = []
@@ -127,7 +127,11 @@ class SquashfsImage:
             else:
                 yield entry, size
 
-    def _walk(self) -> Iterator[tuple[Entry, Inode]]:
+    def walk(self) -> Iterator[tuple[Entry, Inode]]:
+        """Yield the same with the inode of each.
+
+        :raises FormatError: as :meth:`entries` does.
+        """
         root = self._inode(self.superblock.root)
         if root.kind != inodes.DIRECTORY:
             raise FormatError("the root of the squashfs image is no directory")

@@ -32,16 +32,19 @@ _MAX_BLOCKS: Final = 1 << 20
 class Inode:
     """What an inode says, whichever of its records it is stored in.
 
-    ``kind`` is the basic type. ``uid`` and ``gid`` are indexes into the id table. Of
-    a file: where its blocks start, and their sizes as stored. Of a directory: ``start`` and
-    ``offset`` are the place of its listing, ``size`` counts three bytes that are not there.
+    ``kind`` is the basic type. ``uid`` and ``gid`` are indexes into the id table, ``mtime`` is in
+    seconds since 1970. Of a file: where its blocks start, and their sizes as stored. Of a
+    directory: ``start`` and ``offset`` are the place of its listing, ``size`` counts three bytes
+    that are not there.
     """
 
     kind: int
     mode: int
     uid: int
     gid: int
+    mtime: int
     number: int
+    links: int = 1
     size: int = 0
     start: int = 0
     offset: int = 0
@@ -56,28 +59,29 @@ def read_inode(cursor: Cursor, block_size: int) -> Inode:
 
     :raises FormatError: it is none, or damaged.
     """
-    kind, mode, uid, gid, _, number = cursor.unpack(inodes.COMMON)
+    kind, mode, uid, gid, mtime, number = cursor.unpack(inodes.COMMON)
     read = _READERS.get(kind)
     if read is None:
         raise FormatError(f"an inode of the squashfs image has the type {kind}")
     fields = read(cursor, block_size)
     basic = kind - EXTENDED if kind > EXTENDED else kind
-    common = Inode(kind=basic, mode=mode & 0o7777, uid=uid, gid=gid, number=number)
-    return dataclasses.replace(common, **fields)
+    return Inode(
+        kind=basic, mode=mode & 0o7777, uid=uid, gid=gid, mtime=mtime, number=number, **fields
+    )
 
 
 _Fields = dict[str, Any]
 
 
 def _directory(cursor: Cursor, _block_size: int) -> _Fields:
-    start, _, size, offset, _ = cursor.unpack(inodes.DIRECTORY_RECORD)
-    return {"start": start, "size": size, "offset": offset}
+    start, links, size, offset, _ = cursor.unpack(inodes.DIRECTORY_RECORD)
+    return {"links": links, "start": start, "size": size, "offset": offset}
 
 
 def _long_directory(cursor: Cursor, _block_size: int) -> _Fields:
     # The index behind it only makes looking up names quicker.
-    _, size, start, _, _, offset, _ = cursor.unpack(inodes.LONG_DIRECTORY_RECORD)
-    return {"start": start, "size": size, "offset": offset}
+    links, size, start, _, _, offset, _ = cursor.unpack(inodes.LONG_DIRECTORY_RECORD)
+    return {"links": links, "start": start, "size": size, "offset": offset}
 
 
 def _file(cursor: Cursor, block_size: int) -> _Fields:
@@ -86,8 +90,9 @@ def _file(cursor: Cursor, block_size: int) -> _Fields:
 
 
 def _long_file(cursor: Cursor, block_size: int) -> _Fields:
-    start, size, _, _, fragment, offset, _ = cursor.unpack(inodes.LONG_FILE_RECORD)
-    return _blocks(cursor, block_size, start=start, fragment=fragment, offset=offset, size=size)
+    start, size, _, links, fragment, offset, _ = cursor.unpack(inodes.LONG_FILE_RECORD)
+    place = _blocks(cursor, block_size, start=start, fragment=fragment, offset=offset, size=size)
+    return place | {"links": links}
 
 
 def _blocks(
@@ -102,19 +107,19 @@ def _blocks(
 
 
 def _symlink(cursor: Cursor, _block_size: int) -> _Fields:
-    _, size = cursor.unpack(inodes.SYMLINK_RECORD)
+    links, size = cursor.unpack(inodes.SYMLINK_RECORD)
     if size > MAX_PATH:
         raise FormatError(f"a link of the squashfs image has a target of {size} bytes")
-    return {"target": cursor.read(size)}
+    return {"links": links, "target": cursor.read(size)}
 
 
 def _device(cursor: Cursor, _block_size: int) -> _Fields:
-    return {"device": cursor.unpack(_TWO)[1]}
+    links, device = cursor.unpack(_TWO)
+    return {"links": links, "device": device}
 
 
 def _plain(cursor: Cursor, _block_size: int) -> _Fields:
-    cursor.unpack(_U32)
-    return {}
+    return {"links": cursor.unpack(_U32)[0]}
 
 
 # Extended records have their reference to extended attributes behind what is read here.

@@ -1,0 +1,122 @@
+"""Walks through filesystems: in an image of their own, in qcow2, or a directory of this machine."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import stat
+from typing import TYPE_CHECKING, Final
+
+from rdcompose.errors import FormatError, SpecError, UnsupportedError
+from rdcompose.inspect.filecontent import FileContent
+from rdcompose.inspect.walks import Located, Part, Walk
+from rdcompose.tree import (
+    Directory,
+    Entry,
+    File,
+    Node,
+    NodeKind,
+    Symlink,
+    checked_path,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+_NODES: Final = {
+    stat.S_IFCHR: NodeKind.CHARACTER,
+    stat.S_IFBLK: NodeKind.BLOCK,
+    stat.S_IFIFO: NodeKind.FIFO,
+    stat.S_IFSOCK: NodeKind.SOCKET,
+}
+# Entry, time, number of names.
+Stored = tuple[Entry, int | None, int]
+
+
+class DiskWalk(Walk):
+    """A filesystem in an image; ``stored`` starts to read it, ``part`` says how it is packed."""
+
+    def __init__(
+        self, stored: Callable[[], Iterator[Stored]], part: Part, *, container: str
+    ) -> None:
+        super().__init__(container=container, filesystem=part.label)
+        self._stored = stored
+        self._part = part
+
+    def _walk(self) -> Iterator[Located]:
+        index = self._begin(self._part)
+        total = 0
+        for entry, mtime, links in self._stored():
+            yield Located(index, entry, mtime, links)
+            total += entry.content.size if isinstance(entry, File) else 0
+        self._parts[index] = dataclasses.replace(self._part, unpacked=total)
+
+
+class RefusedWalk(Walk):
+    """What is known by its start, and cannot be read at all."""
+
+    def __init__(self, error: FormatError | UnsupportedError, *, container: str = "") -> None:
+        super().__init__(container=container)
+        self._error = error
+
+    def _walk(self) -> Iterator[Located]:
+        yield from ()
+        raise self._error
+
+
+class DirectoryWalk(Walk):
+    """A directory, in the order of names; links are not followed."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._path = path
+
+    def _walk(self) -> Iterator[Located]:
+        index = self._begin(Part(label="directory"))
+        waiting = [""]
+        while waiting:
+            inner = waiting.pop()
+            folders = []
+            for path, status in _listed(self._path, inner):
+                entry = _entry(self._path / path, path, status)
+                if isinstance(entry, Directory):
+                    folders.append(path)
+                yield Located(index, entry, int(status.st_mtime), status.st_nlink)
+            waiting += reversed(folders)
+
+
+def _listed(top: Path, inner: str) -> list[tuple[str, os.stat_result]]:
+    try:
+        with os.scandir(top / inner) as found:
+            rows = [
+                (f"{inner}/{row.name}" if inner else row.name, row.stat(follow_symlinks=False))
+                for row in found
+            ]
+    except OSError as error:
+        raise UnsupportedError(f"cannot read {top / inner}: {error.strerror}") from error
+    return sorted(rows)
+
+
+def _entry(real: Path, path: str, status: os.stat_result) -> Entry:
+    try:
+        checked_path(path)
+        kind, mode = stat.S_IFMT(status.st_mode), status.st_mode & 0o7777
+        uid, gid = status.st_uid, status.st_gid
+        if kind == stat.S_IFREG:
+            content = FileContent(real, status.st_size, (status.st_dev, status.st_ino))
+            return File(path=path, mode=mode, uid=uid, gid=gid, content=content)
+        if kind == stat.S_IFDIR:
+            return Directory(path=path, mode=mode, uid=uid, gid=gid)
+        if kind == stat.S_IFLNK:
+            return Symlink(path=path, mode=mode, uid=uid, gid=gid, target=str(real.readlink()))
+    except SpecError as error:
+        raise FormatError(error.message) from error
+    except OSError as error:
+        raise UnsupportedError(f"cannot read {real}: {error.strerror}") from error
+    major, minor = (
+        (os.major(status.st_rdev), os.minor(status.st_rdev))
+        if kind in {stat.S_IFCHR, stat.S_IFBLK}
+        else (0, 0)
+    )
+    return Node(path=path, mode=mode, uid=uid, gid=gid, kind=_NODES[kind], major=major, minor=minor)
