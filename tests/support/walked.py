@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rdcompose.inspect.artifact import Kind
 from rdcompose.inspect.opened import Opened
-from rdcompose.inspect.walks import Located, Part
+from rdcompose.inspect.walks import Located, Part, Walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -17,18 +17,16 @@ if TYPE_CHECKING:
 MTIME = 1_700_000_000
 
 
-class _Entries:
-    container = ""
-    filesystem = ""
-    lasting = True
+class _Entries(Walk):
+    def __init__(self, given: list[Part], located: list[Located]) -> None:
+        super().__init__()
+        self._given = given
+        self._located = located
 
-    def __init__(self, parts: list[Part], entries: list[Located]) -> None:
-        self.parts = parts
-        self.releases: set[str] = set()
-        self._entries = entries
-
-    def run(self) -> Iterator[Located]:
-        yield from self._entries
+    def _walk(self) -> Iterator[Located]:
+        for part in self._given:
+            self._begin(part)
+        yield from self._located
 
 
 def walked(*entries: Entry) -> Opened:
@@ -39,7 +37,7 @@ def walked(*entries: Entry) -> Opened:
 def walked_parts(*segments: tuple[str, Iterable[Entry]]) -> Opened:
     """Return an initramfs of segments, each a compressor and entries."""
     parts = [
-        Part(f"segment {number}", 512 * number, 512, name)
+        Part(label=f"segment {number}", offset=512 * number, size=512, compression=name)
         for number, (name, _) in enumerate(segments)
     ]
     found = [
