@@ -167,18 +167,8 @@ UNREAD: Final = frozenset(
     | {"rdcompose.archive.search", "rdcompose.archive.cache"}
 )
 COMMANDS: Final = (
-    *(
-        "build",
-        "boot",
-        "verify",
-        "unpack",
-        "cat",
-        "pi",
-        "kernels",
-        "supports",
-        "cache",
-        "cache list",
-    ),
+    *("build", "boot", "verify", "report", "unpack", "cat", "pi", "kernels", "supports"),
+    *("cache", "cache list"),
     *("mkinitramfs", "modules2qcow2", "update-busybox", "update-e2fsck"),
 )
 
@@ -216,11 +206,12 @@ def test_help_loads_no_heavy_library(command: str) -> None:
         (("build", "gone.deb"), "cannot read the kernel package gone.deb"),
         (("pi", "gone.deb", "-o", "gone"), "cannot read the kernel package gone.deb"),
         (("verify", "gone"), "cannot read gone: No such file"),
+        (("report", "gone"), "cannot read gone: No such file"),
         (("boot", "gone"), "cannot read gone: No such file"),
         (("unpack", "gone", "out"), "cannot read gone: No such file"),
         (("cat", "gone", "init"), "cannot read gone: No such file"),
     ],
-    ids=["version", "option", "package", "pi", "verify", "boot", "unpack", "cat"],
+    ids=["version", "option", "package", "pi", "verify", "report", "boot", "unpack", "cat"],
 )
 def test_wrong_words_are_told_before_much_is_loaded(words: Sequence[str], message: str) -> None:
     modules, said = loaded(*words)

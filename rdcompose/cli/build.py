@@ -26,11 +26,10 @@ if TYPE_CHECKING:
 def build(arguments: argparse.Namespace) -> int:
     """Run the command; returns the exit status."""
     builds = _named(arguments)
-    several = bool(builds) or len(arguments.profile or ()) > 1
-    if arguments.report is not None and (several or arguments.json):
+    if arguments.report == "-" and arguments.json:
         raise UsageError(
-            "--report is for one composition, and goes without --json",
-            hint="as data it is written by --report FILE.json",
+            "--report - and --json cannot both have standard output",
+            hint="as data the report is written by --report FILE.json",
         )
     if builds:
         from rdcompose.cli.builds import build_project
@@ -88,9 +87,12 @@ def _build_one(arguments: argparse.Namespace) -> int:
     kernel = composition.kernels.inputs[0]
     _tell(arguments, plans, results, kernel, seconds=time.monotonic() - started)
     if arguments.report is not None:
-        from rdcompose.cli.report import write_report
+        from rdcompose.cli.report import report_builds
 
-        write_report(plans, arguments.output, arguments.report, threads=arguments.threads)
+        files = [
+            [arguments.output / output.name for output in result.outputs] for result in results
+        ]
+        report_builds(files, arguments.report, threads=arguments.threads)
     return 0
 
 

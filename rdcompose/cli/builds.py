@@ -105,7 +105,22 @@ def _run(arguments: argparse.Namespace, parts: Sequence[Part]) -> int:
         for outcome in outcomes:
             found[outcome.title] = outcome
             _tell_at_once(outcome)
-    return _tell(arguments, [found[part.title] for part in parts])
+    status = _tell(arguments, [found[part.title] for part in parts])
+    if arguments.report is not None:
+        _report(arguments, [found[part.title] for part in parts])
+    return status
+
+
+def _report(arguments: argparse.Namespace, outcomes: Sequence[Outcome]) -> None:
+    """Report on all builds that were made, in one report."""
+    from rdcompose.cli.report import report_builds
+
+    files = [
+        [Path(file["path"]) for file in found["files"]]
+        for outcome in outcomes
+        for found in outcome.summaries
+    ]
+    report_builds(files, arguments.report, threads=arguments.threads)
 
 
 def _pool(arguments: argparse.Namespace, count: int) -> Pool | None:

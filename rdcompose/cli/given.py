@@ -34,7 +34,7 @@ def is_path(kernel: str) -> bool:
 
 def _named(arguments: argparse.Namespace) -> Iterator[tuple[str, Path]]:
     """Yield what a file is, as messages say it, and its path."""
-    if arguments.command == "verify":
+    if arguments.command in {"report", "verify"}:
         yield from (("", path) for path in arguments.paths)
     elif arguments.command == "boot":
         yield "", arguments.directory

@@ -35,6 +35,7 @@ _COMMANDS: Final = {
     "pi": ("pi", "pi"),
     "rebuild": ("rebuild", "rebuild"),
     "release": ("release", "release"),
+    "report": ("report", "report"),
     "supports": ("supports", "supports"),
     "unpack": ("unpack", "unpack"),
     "update-busybox": ("update", "update"),
@@ -43,7 +44,7 @@ _COMMANDS: Final = {
     "verify": ("verify", "verify_files"),
 }
 # Those that are given files to read.
-_READING: Final = frozenset({"boot", "build", "cat", "pi", "unpack", "verify"})
+_READING: Final = frozenset({"boot", "build", "cat", "pi", "report", "unpack", "verify"})
 
 
 def main(argv: Sequence[str] | None = None) -> int:

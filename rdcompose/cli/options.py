@@ -19,6 +19,7 @@ from rdcompose.cli.pi_options import add_pi
 from rdcompose.cli.project_options import add_project_options
 from rdcompose.cli.rebuild_options import add_rebuild
 from rdcompose.cli.release_options import add_release
+from rdcompose.cli.report_options import add_report
 from rdcompose.cli.supports_options import add_supports
 from rdcompose.cli.unpack_options import add_unpack
 from rdcompose.cli.upload_options import add_upload
@@ -47,6 +48,7 @@ def make_parser() -> argparse.ArgumentParser:
     add_boot(commands)
     add_verify(commands)
     add_unpack(commands)
+    add_report(commands, add_threads=_add_threads)
     add_pi(commands, add_format=functools.partial(_add_format, disk="none"), add_common=_add_common)
     _add_kernels(commands)
     add_supports(commands, add_common=_add_common)
@@ -114,8 +116,8 @@ def add_build_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--report",
         metavar="FILE",
-        help="write where the bytes of initramfs and disk are: tables, JSON if the name ends in "
-        ".json; '-' for standard output",
+        help="write what is in initramfs and disk, and how heavy: a page if the name ends in "
+        ".html, JSON if it ends in .json, else tables; '-' for standard output",
     )
 
 
@@ -198,13 +200,7 @@ def _add_files(group: argparse._ArgumentGroup) -> None:
 
 def _add_common(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("how it runs")
-    group.add_argument(
-        "--threads",
-        metavar="N",
-        type=_positive,
-        default=len(os.sched_getaffinity(0)),
-        help="threads to use; never changes the output (default: one a processor)",
-    )
+    _add_threads(group)
     group.add_argument(
         "--no-prepared",
         dest="prepared",
@@ -213,6 +209,16 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
     )
     _add_talk(group)
     _add_json(group)
+
+
+def _add_threads(group: argparse._ActionsContainer) -> None:
+    group.add_argument(
+        "--threads",
+        metavar="N",
+        type=_positive,
+        default=len(os.sched_getaffinity(0)),
+        help="threads to use; never changes the output (default: one a processor)",
+    )
 
 
 def _add_json(group: argparse._ArgumentGroup) -> None:

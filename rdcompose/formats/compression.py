@@ -22,7 +22,7 @@ from rdcompose.errors import FormatError, SpecError
 from rdcompose.formats import decoding, lz4_legacy, xz, zstd
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator
 
     from zstandard import ZstdCompressionParameters
 
@@ -194,20 +194,26 @@ def _parameters(size: int, level: int) -> ZstdCompressionParameters:
     )
 
 
-def shares(pieces: Sequence[bytes], level: int) -> list[int]:
-    """Return what each piece adds when they are compressed as one, in bytes.
+class ShareMeter:
+    """Tells what each of several pieces adds when they are compressed as one.
 
     By zstd, whose blocks can be ended anywhere; that makes the sum a little more than what the
-    whole takes.
+    whole takes. Nothing is kept but the window.
     """
-    import zstandard
 
-    size = sum(map(len, pieces))
-    stream = zstandard.ZstdCompressor(compression_params=_parameters(size, level)).compressobj()
-    return [
-        len(stream.compress(piece) + stream.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK))
-        for piece in pieces
-    ]
+    def __init__(self, level: int) -> None:
+        import zstandard
+
+        parameters = zstandard.ZstdCompressionParameters.from_level(
+            level, window_log=_ZSTD_WINDOW_LOG
+        )
+        self._stream = zstandard.ZstdCompressor(compression_params=parameters).compressobj()
+        self._end_block = zstandard.COMPRESSOBJ_FLUSH_BLOCK
+
+    def add(self, piece: Iterable[bytes]) -> int:
+        """Return how many bytes a piece takes behind those before it."""
+        taken = sum(len(self._stream.compress(data)) for data in piece)
+        return taken + len(self._stream.flush(self._end_block))
 
 
 def _gzip(data: bytes, level: int) -> bytes:

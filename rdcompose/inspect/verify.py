@@ -151,15 +151,16 @@ def as_lines(report: Report, *, verbose: bool) -> Iterator[str]:
 def _lines(report: Report, *, verbose: bool) -> Iterator[str]:
     for folder in report.folders:
         yield _folder_heading(folder.facts)
-        yield from _check_lines(folder.checks, verbose=verbose)
+        yield from check_lines(folder.checks, verbose=verbose)
     for one in report.sets:
         yield _heading(one)
-        yield from _check_lines(one.checks, verbose=verbose)
+        yield from check_lines(one.checks, verbose=verbose)
     for artifact in report.left_over:
         yield f"left over: {artifact.name} ({artifact.problem or artifact.what})"
 
 
-def _check_lines(checks: Iterable[Check], *, verbose: bool) -> Iterator[str]:
+def check_lines(checks: Iterable[Check], *, verbose: bool) -> Iterator[str]:
+    """Yield a line for each check that was made, and for what else was found."""
     for check in checks:
         if not check.done and not check.findings:
             if verbose:
@@ -214,7 +215,7 @@ def _set(one: SetReport) -> dict[str, Any]:
             {"name": printable(row.name), "kind": row.kind.value, "size": row.size}
             for row in one.group.artifacts
         ],
-        "checks": _checks(one.checks),
+        "checks": checks_as_json(one.checks),
     }
 
 
@@ -224,7 +225,7 @@ def _folder(one: FolderReport) -> dict[str, Any]:
         "kind": one.facts.folder.kind.value,
         "ok": not one.contradictions,
         "boards": [_board(boot.view) for boot in one.facts.boots],
-        "checks": _checks(one.checks),
+        "checks": checks_as_json(one.checks),
     }
 
 
@@ -245,7 +246,8 @@ def _name(path: str | None) -> str | None:
     return None if path is None else printable(path)
 
 
-def _checks(checks: Iterable[Check]) -> list[dict[str, Any]]:
+def checks_as_json(checks: Iterable[Check]) -> list[dict[str, Any]]:
+    """Return checks as JSON-ready data."""
     return [
         {
             "name": check.name,

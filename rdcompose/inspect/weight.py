@@ -1,55 +1,81 @@
-"""Where the bytes of an initramfs and of a modules disk are.
+"""Where the bytes of an image are, whoever made it.
 
 Two answers are given for each part, because compression makes them different. Its *share*
 is what it adds while the whole is compressed from the first file to the last, so shares add up to
-the file. What it *saves* is what the file would lose without it: less where others hold the same
-code, as static programs do.
+the file. What it *saves* is what the file would lose without it (:mod:`rdcompose.inspect.savings`).
 """
 
 from __future__ import annotations
 
 import dataclasses
 import enum
-import io
+import itertools
 import re
-from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, BinaryIO, Final
+from typing import TYPE_CHECKING, Final
 
-from rdcompose.formats import compression, cpio
+from rdcompose.errors import FormatError, SpecError, UnsupportedError
+from rdcompose.formats import cpio, newc
+from rdcompose.formats.compression import ShareMeter
 from rdcompose.formats.executable import is_elf
+from rdcompose.formats.qcow2_reader import is_qcow2, open_qcow2
 from rdcompose.formats.squashfs.reader import SquashfsImage
-from rdcompose.inspect.contents import examine, module_place
-from rdcompose.inspect.initramfs import MAX_UNPACKED, archive_entries
+from rdcompose.inspect.artifact import Kind as FileKind
+from rdcompose.inspect.contents import module_place
+from rdcompose.inspect.placing import Damage
+from rdcompose.inspect.savings import savings
 from rdcompose.kernel.module import modname
 from rdcompose.kernel.moduletree import plain_module_path
-from rdcompose.tree import Directory, File, Symlink, read_all
+from rdcompose.tree import Directory, File, Symlink, encode_name
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
+    from rdcompose.inspect.opened import Opened
+    from rdcompose.inspect.walks import Located
+    from rdcompose.inspect.walks import Part as Piece
     from rdcompose.tree import Entry
 
-# Of these the saving is measured, which takes a compression of the whole for each.
-_MEASURED: Final = 12
-# The level at which shares are found, whatever the file is compressed with.
+# The level at which shares are found, whatever the file is compressed with; of large files it
+# would take most of the time, and there a faster one tells as much.
 _LEVEL: Final = 9
+_FAST_LEVEL: Final = 3
+_LARGE: Final = 16 << 20
+_CHUNK: Final = 1 << 20
 _PLAIN: Final = "none"
-_FIRMWARE: Final = re.compile(r"(?:usr/)?lib/firmware/.+")
+_START: Final = 512
+_MAGIC: Final = 4
+# Of these files the saving is measured, which takes a compression of the whole for each; not of
+# more than come to this many bytes together.
+_MEASURED: Final = 12
+_MEASURED_BYTES: Final = 400_000_000
+_FIRMWARE: Final = re.compile(r"(?:usr/)?lib/firmware/(?:([^/]+)/)?.+")
 _MICROCODE: Final = re.compile(r"kernel/.+")
+_KERNEL: Final = ".linux"
 # A subsystem: drivers/net, fs/btrfs, net.
 _SUBSYSTEM: Final = re.compile(r"(?:[^/]*/)?(?:drivers|fs|arch|sound)/[^/]+|(?:[^/]+/)?[^/]+")
+# Where an entry is a record of newc, with header and name.
+_RECORDS: Final = frozenset({FileKind.INITRAMFS, FileKind.UKI})
+# Where module directories may lie at the top, and no microcode does.
+_AS_DISKS: Final = frozenset({FileKind.DISK, FileKind.FILESYSTEM})
 
 
 class Kind(enum.StrEnum):
     """What a file is for."""
 
+    KERNEL = "kernel"
     MODULES = "modules"
     INDEXES = "indexes"
     PROGRAMS = "programs"
     FIRMWARE = "firmware"
     MICROCODE = "microcode"
     INIT = "init and settings"
+    STUB = "EFI stub and settings"
     LINKS = "links and directories"
+    TABLES = "tables"
+
+
+_NO_FILES: Final = frozenset({Kind.LINKS, Kind.TABLES})
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,11 +83,12 @@ class Part:
     """A file, or files together; sizes in bytes.
 
     ``size`` is what it has unpacked, with headers and names; ``saves`` is ``None`` where it was
-    not measured.
+    not measured. ``group`` is the subsystem of a module, the directory of firmware, else empty.
     """
 
     name: str
     kind: Kind
+    group: str
     files: int
     size: int
     share: int
@@ -72,179 +99,251 @@ class Part:
 class Weight:
     """A file taken apart: ``size`` as it is stored, ``plain`` unpacked.
 
-    ``kinds`` add up to the whole; ``parts`` are files of an initramfs, or subsystems of a disk,
-    largest share first.
+    ``kinds`` add up to the whole; ``groups`` are those of the files, and ``parts`` the files
+    themselves, largest share first. ``unread`` are files whose content could not be read.
     """
 
     compression: str
     size: int
     plain: int
     kinds: tuple[Part, ...]
+    groups: tuple[Part, ...]
     parts: tuple[Part, ...]
+    unread: tuple[Damage, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Row:
-    """An entry with what it takes; ``share`` is not rounded yet."""
+    """An entry, or another piece of a file, with what it takes of the ``piece`` it lies in.
 
-    entry: Entry
+    ``files`` is 0 for directories; ``share`` is in bytes, not rounded, once it was scaled.
+    """
+
+    path: str
     kind: Kind
+    group: str
+    files: int
     size: int
     share: float
+    piece: int = 0
 
 
-def weigh_initramfs(data: bytes, *, level: int | None = None, threads: int = 1) -> Weight:
-    """Take an initramfs apart, whoever made it; ``level`` is that of its compressor, if known.
+def weigh(
+    image: Opened, *, measure: bool = False, level: int | None = None, threads: int = 1
+) -> Weight:
+    """Take an image apart; what lies behind damage is not there: see ``problem`` of the image.
 
-    :raises FormatError: it is none, or damaged.
+    With ``measure`` it is found out, too, what is saved without the kinds and the largest files
+    of an initramfs; ``level`` is that of its compressor, ``None`` for the usual one.
+
+    :raises FormatError: a disk is damaged.
     :raises UnsupportedError: it is packed with what is not unpacked here.
     """
-    rows: list[_Row] = []
+    if image.kind is FileKind.DISK and image.filesystem == "squashfs":
+        return _weigh_squashfs(image.path)
+    weighing = _Weighing(image)
+    rows = weighing.run()
     saved: dict[str, int] = {}
-    names = []
-    for segment in cpio.segments(data, limit=MAX_UNPACKED):
-        names.append(segment.compression)
-        # As the kernel unpacks them: through links, later ones over earlier ones.
-        entries = tuple(examine(archive_entries(segment.data), disk=False).tree)
-        taken = _Packed(entries, segment.compression, level, segment.size)
-        rows += taken.rows()
-        saved |= taken.savings(threads)
-    return Weight(
-        compression=" + ".join(names),
-        size=len(data),
-        plain=sum(row.size for row in rows),
-        kinds=_kinds(rows, saved),
-        parts=_sorted(
-            _together(row.entry.path, row.kind, [row], saved.get(row.entry.path))
-            for row in rows
-            if isinstance(row.entry, File)
-        ),
+    if measure and image.kind is FileKind.INITRAMFS and image.problem is None:
+        saved = savings(image, _measured(rows), level, threads)
+    named = [piece.compression for piece in image.parts if piece.entries] or [_PLAIN]
+    return _weight(
+        rows,
+        compression=" + ".join(named),
+        size=image.size or round(sum(row.share for row in rows)),
+        saved=saved,
+        unread=tuple(weighing.unread),
     )
 
 
-def weigh_disk(source: BinaryIO) -> Weight:
-    """Take a squashfs image apart; nothing is unpacked for it but its tables.
-
-    :raises FormatError: it is none, or damaged.
-    :raises UnsupportedError: its compressor is not handled.
-    """
-    image = SquashfsImage(source)
-    rows = [
-        _Row(entry, _kind(entry, disk=True), _size(entry), stored)
-        for entry, stored in image.stored_sizes()
-    ]
-    tables = image.size - sum(int(row.share) for row in rows)
-    groups: dict[tuple[str, Kind], list[_Row]] = {}
-    for row in rows:
-        if isinstance(row.entry, File):
-            groups.setdefault((_subsystem(row.entry.path), row.kind), []).append(row)
-    kinds = [*_kinds(rows, {})]
-    kinds.append(Part(name="tables", kind=Kind.LINKS, files=0, size=tables, share=tables))
-    return Weight(
-        compression=image.compressor,
-        size=image.size,
-        plain=sum(row.size for row in rows),
-        kinds=_sorted(kind for kind in kinds if kind.share),
-        parts=_sorted(_together(name, kind, found) for (name, kind), found in groups.items()),
-    )
+def _measured(rows: Sequence[_Row]) -> dict[str, frozenset[str]]:
+    """Return what is left out at a time: paths by the name of the kind, or of the largest files."""
+    kinds: dict[str, set[str]] = {}
+    files = sorted((row for row in rows if row.kind is not Kind.LINKS), key=lambda row: -row.share)
+    for row in files:
+        kinds.setdefault(row.kind, set()).add(row.path)
+    groups = [*kinds.items(), *((row.path, {row.path}) for row in files[:_MEASURED])]
+    affordable = _MEASURED_BYTES // max(1, sum(row.size for row in rows))
+    return {name: frozenset(paths) for name, paths in groups[:affordable]}
 
 
-class _Packed:
-    """The entries of a segment, written and compressed as here, to compare with less."""
+class _Weighing:
+    """A walk through an image, on which each entry is weighed."""
 
-    def __init__(
-        self, entries: tuple[Entry, ...], packer: str, level: int | None, stored: int
-    ) -> None:
-        self._entries = entries
-        self._packer = packer
-        self._level = level
-        self._stored = stored
-        self._rows: list[_Row] = []
+    def __init__(self, image: Opened) -> None:
+        self._image = image
+        self._as_disk = image.kind in _AS_DISKS
+        self._records = image.kind in _RECORDS
+        self._level = _FAST_LEVEL if image.size > _LARGE else _LEVEL
+        self._meters: dict[int, ShareMeter | None] = {}
+        self.unread: list[Damage] = []
 
-    def rows(self) -> list[_Row]:
-        """Return the entries with their shares of what is stored."""
-        plain = self._written(())
-        pieces = []
-        position = 0
-        for entry in self._entries:
-            size = _size(entry)
-            pieces.append(plain[position : position + size])
-            position += size
-        shares = [*map(len, pieces)]
-        if self._packer != _PLAIN:
-            shares = compression.shares(pieces, _LEVEL)
-        scale = self._stored / max(1, sum(shares))
-        self._rows = [
-            _Row(entry, _kind(entry, disk=False), len(piece), share * scale)
-            for entry, piece, share in zip(self._entries, pieces, shares, strict=True)
+    def run(self) -> list[_Row]:
+        rows = [self._row(located) for located in self._image.entries()]
+        pieces = self._image.parts
+        taken = [0.0] * len(pieces)
+        for row in rows:
+            taken[row.piece] += row.share
+        scales = [
+            1.0 if piece.size is None else piece.size / max(1.0, total)
+            for piece, total in zip(pieces, taken, strict=True)
         ]
-        return self._rows
+        return [
+            *(dataclasses.replace(row, share=row.share * scales[row.piece]) for row in rows),
+            *_without_entries(pieces),
+        ]
 
-    def savings(self, threads: int) -> dict[str, int]:
-        """Return by how much less the whole is without each kind, and each of the largest files."""
-        groups: dict[str, set[str]] = {}
-        files = [row for row in self._rows if isinstance(row.entry, File)]
-        for row in files:
-            groups.setdefault(row.kind, set()).add(row.entry.path)
-        for row in sorted(files, key=lambda row: -row.share)[:_MEASURED]:
-            groups[row.entry.path] = {row.entry.path}
-        with ThreadPoolExecutor(threads) as pool:
-            whole, *others = pool.map(self._packed_size, [set[str](), *groups.values()])
-        return {name: whole - other for name, other in zip(groups, others, strict=True)}
+    def _row(self, located: Located) -> _Row:
+        entry = located.entry
+        reading = _Reading(entry)
+        meter = self._meter(located.part)
+        if meter is None:
+            share = float(self._size(entry))
+            next(iter(reading), b"")
+        else:
+            share = meter.add(itertools.chain([_header(entry)], reading))
+        if reading.broken is not None:
+            self.unread.append(Damage(entry.path, reading.broken))
+        kind, group = _kind(entry, reading.start, disk=self._as_disk)
+        return _Row(
+            path=entry.path,
+            kind=kind,
+            group=group,
+            files=int(not isinstance(entry, Directory)),
+            size=self._size(entry),
+            share=share,
+            piece=located.part,
+        )
 
-    def _packed_size(self, without: Collection[str]) -> int:
-        plain = self._written(without)
-        # What only others write is compared by what is written here.
-        name = self._packer if self._packer in compression.NAMES else "zstd"
-        return len(compression.compress(name, plain, self._level))
+    def _meter(self, number: int) -> ShareMeter | None:
+        """Return what weighs the entries of a compressed piece."""
+        if number not in self._meters:
+            plain = self._image.parts[number].compression == _PLAIN
+            self._meters[number] = None if plain else ShareMeter(self._level)
+        return self._meters[number]
 
-    def _written(self, without: Collection[str]) -> bytes:
-        out = io.BytesIO()
-        entries = (entry for entry in self._entries if entry.path not in without)
-        cpio.write_newc(out, entries, mtime=0)
-        return out.getvalue()
-
-
-def _size(entry: Entry) -> int:
-    if isinstance(entry, Symlink):
-        return cpio.record_size(entry.path, len(entry.target.encode("utf-8", "surrogateescape")))
-    return cpio.record_size(entry.path, entry.content.size if isinstance(entry, File) else 0)
+    def _size(self, entry: Entry) -> int:
+        size = entry.content.size if isinstance(entry, File) else 0
+        if not self._records:
+            return size
+        target = encode_name(entry.target) if isinstance(entry, Symlink) else b""
+        return cpio.record_size(entry.path, size + len(target))
 
 
-def _kind(entry: Entry, *, disk: bool) -> Kind:
+class _Reading:
+    """The content of an entry as it goes by; ``broken`` says why it could not all be read."""
+
+    def __init__(self, entry: Entry) -> None:
+        self._entry = entry
+        self.start = b""
+        self.broken: str | None = None
+
+    def __iter__(self) -> Iterator[bytes]:
+        if not isinstance(self._entry, File):
+            return
+        try:
+            for data in self._entry.content.chunks(_CHUNK):
+                self.start = self.start or data[:_MAGIC]
+                yield data
+        except (FormatError, UnsupportedError, SpecError) as error:
+            self.broken = error.message
+
+
+def _header(entry: Entry) -> bytes:
+    """Return what compresses as the header of an entry does."""
+    path = encode_name(entry.path)
+    target = encode_name(entry.target) if isinstance(entry, Symlink) else b""
+    size = entry.content.size if isinstance(entry, File) else 0
+    return b"%s%08X%080X%08X" % (newc.MAGIC, entry.mode, size, len(path)) + path + b"\0" + target
+
+
+def _without_entries(pieces: Sequence[Piece]) -> Iterator[_Row]:
+    """Yield the pieces that nothing lies in: a kernel, and what else is in an EFI program."""
+    for number, piece in enumerate(pieces):
+        if not piece.entries and piece.size is not None:
+            kind = Kind.KERNEL if piece.label == _KERNEL else Kind.STUB
+            yield _Row(piece.label, kind, "", 1, piece.unpacked or piece.size, piece.size, number)
+
+
+def _weigh_squashfs(path: Path) -> Weight:
+    """Take a disk apart; nothing is unpacked for it but its tables."""
+    with path.open("rb") as source:
+        start = source.read(_START)
+        image = SquashfsImage(open_qcow2(source) if is_qcow2(start) else source)
+        rows = []
+        for entry, stored in image.stored_sizes():
+            kind, group = _kind(entry, b"", disk=True)
+            size = entry.content.size if isinstance(entry, File) else 0
+            files = int(not isinstance(entry, Directory))
+            rows.append(_Row(entry.path, kind, group, files, size, stored))
+    tables = image.size - sum(int(row.share) for row in rows)
+    rows.append(_Row("tables", Kind.TABLES, "", 0, tables, tables))
+    return _weight(rows, compression=image.compressor, size=image.size)
+
+
+def _kind(entry: Entry, start: bytes, *, disk: bool) -> tuple[Kind, str]:
+    """Return what a file is for, and its group."""
+    path = entry.path
     if not isinstance(entry, File):
-        return Kind.LINKS
-    if plain_module_path(entry.path) is not None:
-        return Kind.MODULES
-    place = module_place(entry.path, disk=disk)
+        return Kind.LINKS, ""
+    if plain_module_path(path) is not None:
+        return Kind.MODULES, _subsystem(path, disk=disk)
+    place = module_place(path, disk=disk)
     if place is not None and place[1].startswith("modules."):
-        return Kind.INDEXES
-    for kind, pattern in ((Kind.FIRMWARE, _FIRMWARE), (Kind.MICROCODE, _MICROCODE)):
-        if pattern.fullmatch(entry.path) is not None:
-            return kind
-    return Kind.PROGRAMS if not disk and is_elf(read_all(entry.content)[:4]) else Kind.INIT
+        return Kind.INDEXES, ""
+    if (found := _FIRMWARE.fullmatch(path)) is not None:
+        return Kind.FIRMWARE, found[1] or ""
+    if _MICROCODE.fullmatch(path) is not None and not disk:
+        return Kind.MICROCODE, ""
+    return (Kind.PROGRAMS if is_elf(start) else Kind.INIT), ""
 
 
-def _subsystem(path: str) -> str:
-    """Return the part of the kernel that a module is of; of an index, its own name."""
-    place = module_place(path, disk=True)
+def _subsystem(path: str, *, disk: bool) -> str:
+    """Return the part of the kernel that a module is of."""
+    place = module_place(path, disk=disk)
     inner = path if place is None else place[1]
-    if plain_module_path(path) is None:
-        return inner
     found = _SUBSYSTEM.match(inner.removeprefix("kernel/").rpartition("/")[0])
     return found[0] if found is not None else modname(path)
 
 
-def _kinds(rows: Sequence[_Row], saved: dict[str, int]) -> tuple[Part, ...]:
-    found = ((kind, [row for row in rows if row.kind is kind], saved.get(kind)) for kind in Kind)
-    return _sorted(_together(kind, kind, own, saves) for kind, own, saves in found if own)
+def _weight(
+    rows: Sequence[_Row],
+    *,
+    compression: str,
+    size: int,
+    saved: Mapping[str, int] | None = None,
+    unread: tuple[Damage, ...] = (),
+) -> Weight:
+    saves = saved or {}
+    kinds: dict[Kind, list[_Row]] = {}
+    groups: dict[tuple[Kind, str], list[_Row]] = {}
+    parts: dict[tuple[Kind, str], list[_Row]] = {}
+    for row in rows:
+        kinds.setdefault(row.kind, []).append(row)
+        if row.kind not in _NO_FILES:
+            groups.setdefault((row.kind, row.group), []).append(row)
+            # What is stored twice, in two pieces, is one file.
+            parts.setdefault((row.kind, row.path), []).append(row)
+    return Weight(
+        compression=compression,
+        size=size,
+        plain=sum(row.size for row in rows),
+        kinds=_sorted(_together(kind, found, saves.get(kind)) for kind, found in kinds.items()),
+        groups=_sorted(_together(name or kind, found) for (kind, name), found in groups.items()),
+        parts=_sorted(
+            _together(path, found, saves.get(path)) for (_, path), found in parts.items()
+        ),
+        unread=unread,
+    )
 
 
-def _together(name: str, kind: Kind, rows: Sequence[_Row], saves: int | None = None) -> Part:
+def _together(name: str, rows: Sequence[_Row], saves: int | None = None) -> Part:
+    groups = {row.group for row in rows}
     return Part(
         name=name,
-        kind=kind,
-        files=sum(not isinstance(row.entry, Directory) for row in rows),
+        kind=rows[0].kind,
+        group=groups.pop() if len(groups) == 1 else "",
+        files=sum(row.files for row in rows),
         size=sum(row.size for row in rows),
         share=round(sum(row.share for row in rows)),
         saves=saves,

@@ -1,0 +1,1 @@
+"""The page that ``rdcompose report`` and ``build --report`` write."""
