@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from rdcompose.errors import FormatError, OutputError, SpecError
-from rdcompose.inspect.opened import open_image
+from rdcompose.inspect.opened import MAX_UNPACKED, open_image
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,14 +22,16 @@ _PIECE: Final = 1 << 20
 
 
 @contextlib.contextmanager
-def opened_file(name: str) -> Iterator[Opened]:
+def opened_file(name: str, *, limit: int = MAX_UNPACKED) -> Iterator[Opened]:
     """Open what holds files; ``-`` is standard input, which is kept in a temporary file.
+
+    ``limit`` is for what an initramfs may unpack to, in bytes.
 
     :raises SpecError: it is not there, cannot be read, or is a file that holds none.
     :raises OutputError: there is no room for the temporary file.
     """
     if name != STANDARD_INPUT:
-        with open_image(Path(name)) as opened:
+        with open_image(Path(name), limit=limit) as opened:
             yield _checked(opened)
         return
     with tempfile.NamedTemporaryFile(prefix="rdcompose-") as copy:
@@ -38,7 +40,7 @@ def opened_file(name: str) -> Iterator[Opened]:
             copy.flush()
         except OSError as error:
             raise OutputError(f"cannot keep standard input: {error.strerror}") from error
-        with open_image(Path(copy.name), "standard input") as opened:
+        with open_image(Path(copy.name), "standard input", limit=limit) as opened:
             yield _checked(opened)
 
 

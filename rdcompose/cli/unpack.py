@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 # Of what could not be unpacked, one by one.
 _SHOWN: Final = 10
+# What an archive may have beside the files, in bytes.
+_HEADERS: Final = 1 << 30
 
 
 def unpack(arguments: argparse.Namespace) -> int:
@@ -43,7 +45,7 @@ def unpack(arguments: argparse.Namespace) -> int:
         size=MAX_SIZE if arguments.max_size is None else arguments.max_size,
         entries=MAX_ENTRIES if arguments.max_entries is None else arguments.max_entries,
     )
-    with opened_file(arguments.file) as opened:
+    with opened_file(arguments.file, limit=wish.size + _HEADERS) as opened:
         if opened.kind is Kind.DIRECTORY:
             raise SpecError(f"{opened.name} is a directory", hint="name a file in it")
         with Destination(arguments.directory, force=arguments.force) as destination:

@@ -62,7 +62,7 @@ def _add_unpack(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         "--max-size",
         metavar="SIZE",
         type=_size,
-        help="the most bytes to unpack, with K, M, G or T (default: 8G)",
+        help="the most bytes to unpack, with K, M, G or T (default: 4G)",
     )
     parser.add_argument(
         "--max-entries",

@@ -29,6 +29,8 @@ _CREATE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLO
 _PRIVATE_DIRECTORY: Final = 0o700
 _PRIVATE_FILE: Final = 0o600
 _PIECE: Final = 1 << 17
+# File systems without hard links, those with too many names of a file, and rules about owners.
+_NO_LINKS: Final = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
 _MAX_TIME: Final = 0xFFFFFFFF
 _KINDS: Final = {
     NodeKind.CHARACTER: stat.S_IFCHR,
@@ -109,6 +111,25 @@ class Destination:
                     os.unlink(draft, dir_fd=parent)
                 raise
             self._written.add(path)
+
+    def link(self, path: str, old: str) -> bool:
+        """Make another name of a file that was written, and return whether that can be."""
+        with self._telling(path):
+            above, first = self._place(old)
+            # To go on to the other closes what is not on the way to it.
+            above = os.dup(above)
+            try:
+                parent, name = self._place(path)
+                self._make_way(parent, name, path, replaced=False)
+                os.link(first, name, src_dir_fd=above, dst_dir_fd=parent, follow_symlinks=False)
+            except OSError as error:
+                if error.errno not in _NO_LINKS:
+                    raise
+                return False
+            finally:
+                os.close(above)
+            self._written.add(path)
+            return True
 
     def symlink(
         self, path: str, target: str, *, mtime: int | None = None, owner: Owner | None = None

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from rdcompose.compose.template import IGNORED, LIST_NAME
 from rdcompose.errors import FormatError, OutputError, SpecError, UnsupportedError
 from rdcompose.formats.cpiolist import write_template_list
+from rdcompose.inspect.hardlinks import HardLinks
 from rdcompose.inspect.landing import Landing, NoPlaceError
 from rdcompose.inspect.placing import Damage
 from rdcompose.tree import Bytes, Directory, File, Node, Symlink
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from rdcompose.tree import Entry
 
 # Of an initramfs nobody boots, and of a root that is larger than most.
-MAX_SIZE: Final = 8 << 30
+MAX_SIZE: Final = 4 << 30
 MAX_ENTRIES: Final = 1 << 20
 
 _HEADER: Final = b"# of rdcompose unpack: what a directory does not hold as it is in an image\n"
@@ -56,7 +57,10 @@ class Wish:
 
 @dataclasses.dataclass(slots=True)
 class Unpacked:
-    """What was done: numbers of entries, bytes of files, entries in lists, and what was lost."""
+    """What was done: numbers of entries, bytes of files, entries in lists, and what was lost.
+
+    A file with several names counts once.
+    """
 
     entries: int = 0
     size: int = 0
@@ -75,25 +79,17 @@ def unpack(
     :raises OutputError: it cannot be written.
     """
     done = Unpacked()
-    branches = _Branches(destination, wish, done)
+    branches = _Branches(opened, destination, wish, done)
     for number, located in enumerate(opened.entries(), 1):
         if number > wish.entries:
             raise SpecError(
                 f"{opened.name} has more than {wish.entries} entries",
-                hint="--max-entries allows more, if it is to be trusted",
+                hint="--max-entries allows more, if this is to be trusted",
             )
         entry = located.entry
         wanted = wish.patterns.matches(entry.path, directory=isinstance(entry, Directory))
-        if wanted and isinstance(entry, File):
-            done.size += entry.content.size
-            if done.size > wish.size:
-                raise SpecError(
-                    f"the files of {opened.name} have more than {wish.size} bytes",
-                    hint="--max-size allows more, if it is to be trusted",
-                )
-        plain = opened.parts[located.part].compression == "none"
         try:
-            branches.get(located.part, plain=plain).add(located, wanted=wanted)
+            branches.get(located.part).add(located, wanted=wanted)
         except NoPlaceError as error:
             done.lost.append(Damage(entry.path, str(error)))
             continue
@@ -107,26 +103,30 @@ def unpack(
 class _Branches:
     """The directories that segments go to: the same for all, or one for each."""
 
-    def __init__(self, destination: Destination, wish: Wish, done: Unpacked) -> None:
+    def __init__(
+        self, opened: Opened, destination: Destination, wish: Wish, done: Unpacked
+    ) -> None:
+        self._opened = opened
         self._destination = destination
         self._wish = wish
         self._done = done
         self._branches: dict[int, _Branch] = {}
         self._names = {"early": 0, "main": 0}
 
-    def get(self, part: int, *, plain: bool) -> _Branch:
+    def get(self, part: int) -> _Branch:
         key = part if self._wish.segments else 0
         if key not in self._branches:
             # Only the last one grows any more.
             for other in self._branches.values():
                 other.finish()
             self._branches.clear()
-            name = self._name(plain=plain) if self._wish.segments else ""
+            name = self._name(part) if self._wish.segments else ""
             self._branches[key] = _Branch(self._destination, name, self._wish, self._done)
         return self._branches[key]
 
-    def _name(self, *, plain: bool) -> str:
+    def _name(self, part: int) -> str:
         """Return the name that unmkinitramfs gives a segment: plain ones in front are early."""
+        plain = self._opened.parts[part].compression == "none"
         kind = "early" if plain and not self._names["main"] else "main"
         self._names[kind] += 1
         return f"{kind}{self._names[kind]}" if self._names[kind] > 1 else kind
@@ -144,8 +144,10 @@ class _Branch:
     def __init__(self, destination: Destination, name: str, wish: Wish, done: Unpacked) -> None:
         self.name = name
         self._destination = destination
+        self._wish = wish
         self._preserve = wish.preserve
         self._done = done
+        self._links = HardLinks()
         self._landing = Landing()
         self._times: dict[str, int | None] = {}
         self._listed: dict[str, Entry] = {}
@@ -161,11 +163,13 @@ class _Branch:
             raise NoPlaceError("its name is that of the list of what a directory does not hold")
         self._check_list()
         self._listed.pop(path, None)
-        self._write(path, located.entry, located.mtime)
+        self._links.forget(path)
+        self._write(path, located)
         if not isinstance(located.entry, Directory):
             self._note(path)
 
-    def _write(self, path: str, entry: Entry, mtime: int | None) -> None:
+    def _write(self, path: str, located: Located) -> None:
+        entry, mtime = located.entry, located.mtime
         full, owner = self._full(path), self._owner(entry)
         if isinstance(entry, Directory):
             self._destination.directory(full)
@@ -177,13 +181,26 @@ class _Branch:
             else:
                 self._destination.remove(full)
         elif isinstance(entry, File):
-            try:
-                self._destination.file(
-                    full, entry.content, mode=self._mode(entry), mtime=mtime, owner=owner
-                )
-            except (FormatError, UnsupportedError) as error:
-                self._destination.remove(full)
-                raise NoPlaceError(error.message) from error
+            other = self._links.other_name(entry, located)
+            if other is None or not self._destination.link(full, self._full(other)):
+                self._write_file(full, entry, mtime)
+            self._links.note(path, entry, located)
+
+    def _write_file(self, full: str, file: File, mtime: int | None) -> None:
+        size = file.content.size
+        if self._done.size + size > self._wish.size:
+            raise SpecError(
+                f"there are more than {self._wish.size} bytes of files to unpack",
+                hint="--max-size allows more, if this is to be trusted",
+            )
+        try:
+            self._destination.file(
+                full, file.content, mode=self._mode(file), mtime=mtime, owner=self._owner(file)
+            )
+        except (FormatError, UnsupportedError) as error:
+            self._destination.remove(full)
+            raise NoPlaceError(error.message) from error
+        self._done.size += size
 
     def finish(self) -> None:
         """Give directories what would have been in the way before, and write the list."""

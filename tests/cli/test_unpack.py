@@ -155,7 +155,7 @@ def test_entries_without_a_place(
 
 def test_limits(image: Path, tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     _, said = run(capfdbinary, "unpack", image, tmp_path / "1", "--max-size", "10", status=1)
-    assert "have more than 10 bytes\n  hint: --max-size allows more" in said
+    assert "more than 10 bytes of files to unpack\n  hint: --max-size allows more" in said
     _, said = run(capfdbinary, "unpack", image, tmp_path / "2", "--max-entries", "3", status=1)
     assert "has more than 3 entries\n  hint: --max-entries allows more" in said
     run(capfdbinary, "unpack", image, tmp_path / "3", "--max-size", "1k", "--max-entries", "99")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import io
 import os
 import stat
@@ -274,7 +275,7 @@ def test_limits(tmp_path: Path) -> None:
     claims = File(path="claims", content=Pieces(1 << 50, lambda: iter(())))
     for wish, opened, message in (
         (Wish(patterns=PathPatterns(()), size=19), walked(*files), "more than 19 bytes"),
-        (Wish(patterns=PathPatterns(())), walked(claims), "more than 8589934592 bytes"),
+        (Wish(patterns=PathPatterns(())), walked(claims), "more than 4294967296 bytes"),
         (Wish(patterns=PathPatterns(()), entries=3), walked(*files), "more than 3 entries"),
     ):
         with (
@@ -309,3 +310,54 @@ def test_there_and_back_through_an_archive(tmp_path: Path) -> None:
     archive = io.BytesIO()
     write_newc(archive, read_template(tmp_path / "out"), mtime=MTIME)
     assert dump(read_newc(archive.getvalue())) == tree_of(*EVERYTHING)
+
+
+def test_names_of_one_file(tmp_path: Path) -> None:
+    busybox, empty = Bytes(b"busybox"), Bytes(b"")
+    done = run(
+        walked(
+            File(path="bin/sh", content=busybox),
+            File(path="bin/ash", content=busybox),
+            File(path="su", mode=0o755, content=busybox),
+            File(path="sbin/init", content=busybox),
+            *(File(path=f"empty{number}", content=empty) for number in range(2)),
+        ),
+        tmp_path / "out",
+    )
+    assert (done.entries, done.size) == (6, 14)
+    assert (tmp_path / "out/bin/ash").samefile(tmp_path / "out/bin/sh")
+    assert (tmp_path / "out/sbin/init").samefile(tmp_path / "out/bin/sh")
+    assert (tmp_path / "out/su").stat().st_nlink == 1
+    assert (tmp_path / "out/empty0").stat().st_nlink == 1
+
+
+def test_names_of_a_file_that_is_replaced(tmp_path: Path) -> None:
+    shared = Bytes(b"shared")
+    run(
+        walked(
+            File(path="a", content=shared),
+            File(path="b", content=shared),
+            File(path="a", content=Bytes(b"new")),
+            File(path="c", content=shared),
+            Symlink(path="c", target="a"),
+            File(path="d", content=shared),
+        ),
+        tmp_path / "out",
+    )
+    assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == {
+        "a": b"new",
+        "b": b"shared",
+        "c": b"new",
+        "d": b"shared",
+    }
+
+
+def test_where_files_have_one_name_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(os, "link", refuse)
+    shared = Bytes(b"shared")
+    files = [File(path=name, content=shared) for name in "ab"]
+    assert run(walked(*files), tmp_path / "out").size == 12
+    assert (tmp_path / "out/b").read_bytes() == b"shared"

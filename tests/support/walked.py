@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 from rdcompose.inspect.artifact import Kind
 from rdcompose.inspect.opened import Opened
 from rdcompose.inspect.walks import Located, Part, Walk
+from rdcompose.tree import File
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator, Sequence
 
     from rdcompose.tree import Entry
 
@@ -34,15 +35,25 @@ def walked(*entries: Entry) -> Opened:
     return walked_parts(("gzip", entries))
 
 
-def walked_parts(*segments: tuple[str, Iterable[Entry]]) -> Opened:
-    """Return an initramfs of segments, each a compressor and entries."""
+def walked_parts(*segments: tuple[str, Sequence[Entry]]) -> Opened:
+    """Return an initramfs of segments, each a compressor and entries.
+
+    Files with the same object as content are one file.
+    """
     parts = [
         Part(label=f"segment {number}", offset=512 * number, size=512, compression=name)
         for number, (name, _) in enumerate(segments)
     ]
+    contents = [
+        id(entry.content) for _, entries in segments for entry in entries if isinstance(entry, File)
+    ]
     found = [
-        Located(number, entry, MTIME)
+        Located(number, entry, MTIME, _links(entry, contents))
         for number, (_, entries) in enumerate(segments)
         for entry in entries
     ]
     return Opened(Path("image"), "image", Kind.INITRAMFS, 512, walk=_Entries(parts, found))
+
+
+def _links(entry: Entry, contents: Sequence[int]) -> int:
+    return contents.count(id(entry.content)) if isinstance(entry, File) else 1
