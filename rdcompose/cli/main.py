@@ -42,6 +42,7 @@ _COMMANDS: Final = {
     "update-e2fsck": ("update", "update"),
     "upload": ("upload", "upload_directory"),
     "verify": ("verify", "verify_files"),
+    "why": ("why", "why"),
 }
 # Those that are given files to read.
 _READING: Final = frozenset({"boot", "build", "cat", "pi", "report", "unpack", "verify"})

@@ -24,6 +24,7 @@ from rdcompose.cli.supports_options import add_supports
 from rdcompose.cli.unpack_options import add_unpack
 from rdcompose.cli.upload_options import add_upload
 from rdcompose.cli.verify_options import add_verify
+from rdcompose.cli.why_options import add_why
 
 _EPILOG: Final = """\
 exit status: 0 done, 1 it could not be done (one clear message), 2 wrong usage,
@@ -52,6 +53,7 @@ def make_parser() -> argparse.ArgumentParser:
     add_pi(commands, add_format=functools.partial(_add_format, disk="none"), add_common=_add_common)
     _add_kernels(commands)
     add_supports(commands, add_common=_add_common)
+    add_why(commands, add_common=_add_common)
     add_outdated(commands)
     add_release(commands)
     add_rebuild(commands, add_common=_add_common)

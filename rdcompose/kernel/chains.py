@@ -43,11 +43,12 @@ class Chain:
     """Why a module is there: ``start`` puts the first module in, ``needs`` lead on from there.
 
     Without ``needs``, the module itself is what ``start`` is about. Where it is known that another
-    module needs one, but not how that came in, ``start`` is that reason.
+    module needs one, but not how that came in, ``start`` is that reason; ``None`` where nothing is
+    known of the first one.
     """
 
     name: str
-    start: Why
+    start: Why | None
     needs: tuple[Need, ...] = ()
 
     @property
@@ -71,11 +72,12 @@ def chain_of(reasons: Mapping[str, Why], needs: Needs, name: str) -> Chain:
 
 
 def all_chains(
-    starts: Mapping[str, tuple[Why, ...]], needs: Needs, name: str, *, limit: int
+    starts: Mapping[str, tuple[Why | None, ...]], needs: Needs, name: str, *, limit: int
 ) -> tuple[tuple[Chain, ...], bool]:
     """Return the chains that lead to a module, shortest first, and whether there may be more.
 
-    ``starts`` are the reasons for modules but that others need them. No module is twice in one
+    ``starts`` are the reasons for modules but that others need them, ``None`` for one that is there
+    for an unknown one. No module is twice in one
     chain.
     """
     found: list[Chain] = []
@@ -95,6 +97,11 @@ def all_chains(
             return tuple(found), True
         ways.extend(more)
     return tuple(found), False
+
+
+def is_start(why: Why) -> bool:
+    """Whether a reason is no need of another module."""
+    return why.kind not in _KINDS
 
 
 def parse_why(text: str) -> Why | None:

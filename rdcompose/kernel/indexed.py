@@ -89,11 +89,17 @@ class IndexedModules:
         """No index names modules that others have taken the place of."""
         return ()
 
+    @functools.cached_property
+    def aliased(self) -> frozenset[str]:
+        """The modules that an alias leads to."""
+        return frozenset(name for pattern, name in self._patterns() if not _is_symbol(pattern))
+
     def direct(self, name: str) -> tuple[str, ...]:
         """Return the modules that a module needs itself."""
-        if (elf := self._elf.get(name)) is not None:
-            named = (elf.value("depends") or "").split(",")
-            return tuple(other for other in map(modname, named) if other in self.modules)
+        elf = self._elf.get(name)
+        if elf is not None and (depends := elf.value("depends")) is not None:
+            named = map(modname, depends.split(","))
+            return tuple(other for other in named if other in self.modules)
         among = self._needed.get(name, ())
         needed = [other for other in among if other != name and other in self.modules]
         brought = {far for other in needed for far in self._needed.get(other, ()) if far != other}
@@ -176,3 +182,7 @@ class IndexedModules:
 
 def _plain(path: str) -> str:
     return plain_module_path(path) or path
+
+
+def _is_symbol(pattern: str) -> bool:
+    return pattern.startswith("symbol:")

@@ -84,6 +84,13 @@ _FEATURES: Final[Mapping[str, tuple[_Need, ...]]] = {
     "virtio-blk": (_one("VIRTIO_BLK", "virtio_blk"),),
 }
 FEATURES: Final = tuple(_FEATURES)
+# The options of the modules among them.
+OPTIONS: Final[Mapping[str, str]] = {
+    module: option
+    for needs in _FEATURES.values()
+    for need in needs
+    for option, module in need.options.items()
+}
 
 # What FAT cannot be mounted without: its default tables of characters, by their options.
 _CODEPAGE: Final = "FAT_DEFAULT_CODEPAGE"

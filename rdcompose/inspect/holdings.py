@@ -1,0 +1,259 @@
+"""Which modules the files of anyone hold, and what the indexes in them say of each other.
+
+Initramfs, modules disks and unified kernel images are walked once. Of an initramfs the plain
+modules are read, since busybox's indexes say less than they do; on a disk, where thousands
+are, indexes have to do.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+from rdcompose.errors import FormatError, SpecError, UnsupportedError
+from rdcompose.formats.compression import decompress
+from rdcompose.formats.elf import read_module
+from rdcompose.inspect.artifact import Kind
+from rdcompose.inspect.contents import module_place
+from rdcompose.inspect.names import named_release
+from rdcompose.inspect.opened import open_image
+from rdcompose.inspect.reasons import loaded_names, loads_modules
+from rdcompose.kernel.indexed import INDEX_NAMES, IndexedModules
+from rdcompose.kernel.module import modname
+from rdcompose.kernel.moduletree import MAX_MODULE, plain_module_path
+from rdcompose.tree import File, read_all
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from rdcompose.formats.elf import ModuleElf
+    from rdcompose.inspect.opened import Opened
+    from rdcompose.kernel.config import KernelConfig
+    from rdcompose.tree import Content
+
+# A generic kernel's largest index has 2 MB.
+_MAX_INDEX: Final = 64 << 20
+_MAX_LIST: Final = 1 << 20
+_WALKED: Final = frozenset({Kind.INITRAMFS, Kind.DISK, Kind.UKI, Kind.DIRECTORY})
+# In a directory: kernels take long to unpack, and hold no modules.
+_PASSED_OVER: Final = re.compile(
+    r"vmlinu|bzImage|zImage|System\.map|kernel.*\.img$|.*\.(?:efi|deb|dtb|sig|asc|html|log|cpio|nodes|tree)$"
+    r"|\."
+)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Holdings:
+    """What some files have of one kernel.
+
+    ``initramfs`` and ``disk`` say in which file a module is, by its name; ``loaded`` which file of
+    the initramfs has it loaded at boot. ``elf`` is what modules say, as far as they were read.
+    ``whole`` tells that there is a disk, whose indexes are those of all modules. ``problems`` say
+    what could not be read.
+    """
+
+    release: str | None
+    graph: IndexedModules
+    initramfs: Mapping[str, str]
+    disk: Mapping[str, str]
+    elf: Mapping[str, ModuleElf]
+    loaded: Mapping[str, str]
+    whole: bool
+    modinfo: bytes = b""
+    config: KernelConfig | None = None
+    manifest: Mapping[str, Any] | None = None
+    problems: tuple[str, ...] = ()
+
+
+def read_holdings(
+    paths: Sequence[Path],
+    release: str | None = None,
+    *,
+    wanted: Callable[[str], bool] = lambda _name: False,
+) -> Holdings:
+    """Read files, or those in directories, that are of one kernel.
+
+    ``release`` chooses it where there are several. Of compressed modules and those of a disk, only
+    those are read whose names are ``wanted``.
+
+    :raises SpecError: a file cannot be read, or there are no modules, or those of several kernels.
+    :raises FormatError: an index is damaged.
+    """
+    reading = _Reading(wanted)
+    for path in paths:
+        if path.is_dir() and not _is_tree(path):
+            for file in _files(path):
+                reading.add(file, quiet=True)
+        else:
+            reading.add(path, quiet=False)
+    return reading.holdings(release, paths)
+
+
+def _is_tree(directory: Path) -> bool:
+    """Whether it is an unpacked initramfs or a root, and not one with files beside each other."""
+    places = ("lib/modules", "usr/lib/modules")
+    return any((directory / place).is_dir() for place in places)
+
+
+def _files(directory: Path) -> list[Path]:
+    try:
+        found = sorted(directory.iterdir())
+    except OSError as error:
+        raise SpecError(f"cannot read {directory}: {error.strerror}") from error
+    names = {path.name for path in found}
+    return [
+        path
+        for path in found
+        if path.is_file()
+        and _PASSED_OVER.match(path.name) is None
+        and not (path.is_symlink() and str(path.readlink()) in names)
+    ]
+
+
+@dataclasses.dataclass(slots=True)
+class _Found:
+    """What was found of one release."""
+
+    paths: dict[str, str] = dataclasses.field(default_factory=dict)
+    initramfs: dict[str, str] = dataclasses.field(default_factory=dict)
+    disk: dict[str, str] = dataclasses.field(default_factory=dict)
+    elf: dict[str, ModuleElf] = dataclasses.field(default_factory=dict)
+    lists: dict[str, dict[str, bytes]] = dataclasses.field(default_factory=dict)
+    config: KernelConfig | None = None
+    manifest: Mapping[str, Any] | None = None
+
+
+class _Reading:
+    def __init__(self, wanted: Callable[[str], bool]) -> None:
+        self._wanted = wanted
+        self._found: dict[str | None, _Found] = {}
+        self._loaded: dict[str, dict[str, str]] = {}
+        self._problems: list[str] = []
+
+    def add(self, path: Path, *, quiet: bool) -> None:
+        """Read a file; ``quiet`` passes over what is none of those with modules."""
+        with open_image(path, path.name) as opened:
+            facts = opened.facts
+            if facts is not None and facts.config is not None:
+                self._of(named_release(path.name)).config = facts.config
+            elif facts is not None and facts.manifest is not None:
+                self._of(_release_of(facts.manifest)).manifest = facts.manifest
+            elif opened.kind in _WALKED:
+                self._walk(opened)
+            elif not quiet:
+                raise SpecError(
+                    f"{path} holds no modules",
+                    hint="name an initramfs, a modules disk, or a directory with both",
+                )
+
+    def _of(self, release: str | None) -> _Found:
+        return self._found.setdefault(release, _Found())
+
+    def _walk(self, opened: Opened) -> None:
+        disk = opened.kind is Kind.DISK
+        for located in opened.entries():
+            entry = located.entry
+            if not isinstance(entry, File):
+                continue
+            place = module_place(entry.path, disk=disk)
+            try:
+                if place is not None:
+                    release = place[0] or named_release(opened.path.name)
+                    self._take(opened, self._of(release), place[1], entry.content)
+                elif loads_modules(entry.path) and entry.content.size <= _MAX_LIST and not disk:
+                    names = loaded_names(read_all(entry.content))
+                    earlier = self._loaded.get(opened.name, {})
+                    self._loaded[opened.name] = dict.fromkeys(names, entry.path) | earlier
+            except (FormatError, UnsupportedError) as error:
+                self._problems.append(f"{opened.name}: {entry.path}: {error.message}")
+        if opened.problem is not None:
+            self._problems.append(f"{opened.name}: {opened.problem.message}")
+
+    def _take(self, opened: Opened, found: _Found, inner: str, content: Content) -> None:
+        if plain_module_path(inner) is None:
+            if inner in INDEX_NAMES and content.size <= _MAX_INDEX:
+                found.lists.setdefault(opened.name, {})[inner] = read_all(content)
+            return
+        name = modname(inner)
+        disk = opened.kind is Kind.DISK
+        held = found.disk if disk else found.initramfs
+        held[name] = opened.name
+        found.paths[name] = inner
+        plain = inner.endswith(".ko")
+        if content.size <= MAX_MODULE and ((plain and not disk) or self._wanted(name)):
+            data = read_all(content)
+            found.elf[name] = read_module(data if plain else decompress(data, limit=MAX_MODULE))
+
+    def holdings(self, release: str | None, paths: Sequence[Path]) -> Holdings:
+        """Put together what is of one kernel."""
+        chosen = self._chosen(release, paths)
+        found = self._found[chosen]
+        # What has no release in its name or its path is of the only kernel.
+        spare = self._found.get(None, _Found()) if chosen is not None else _Found()
+        lists = _merged(found)
+        names = {*found.initramfs.values()}
+        loaded: dict[str, str] = {}
+        for name in sorted(names):
+            loaded = self._loaded.get(name, {}) | loaded
+        graph = IndexedModules(found.paths.values(), lists, found.elf)
+        return Holdings(
+            release=chosen,
+            graph=graph,
+            initramfs=found.initramfs,
+            disk=found.disk,
+            elf=found.elf,
+            loaded=loaded,
+            whole=bool(found.disk),
+            modinfo=lists.get("modules.builtin.modinfo", b""),
+            config=found.config or spare.config,
+            manifest=found.manifest or spare.manifest,
+            problems=tuple(self._problems),
+        )
+
+    def _chosen(self, release: str | None, paths: Iterable[Path]) -> str | None:
+        having = [name for name, found in self._found.items() if found.paths or found.lists]
+        where = ", ".join(map(str, paths))
+        if release is not None:
+            if release in having:
+                return release
+            known = ", ".join(sorted(name for name in having if name is not None))
+            raise SpecError(
+                f"{where}: there are no modules of {release}",
+                hint=f"there are those of {known}" if known else None,
+            )
+        if not having:
+            raise SpecError(
+                f"{where}: there are no modules" + "".join(f"; {row}" for row in self._problems),
+                hint="name an initramfs, a modules disk, or a directory with both",
+            )
+        if len(having) > 1:
+            known = ", ".join(sorted(name or "unknown" for name in having))
+            raise SpecError(
+                f"{where}: there are modules of several kernels: {known}",
+                hint="choose one with --release",
+            )
+        return having[0]
+
+
+def _merged(found: _Found) -> dict[str, bytes]:
+    """Return the indexes of the file that knows most, and what only others have."""
+
+    def size(lists: Mapping[str, bytes]) -> int:
+        return max(len(lists.get(name, b"")) for name in ("modules.dep", "modules.dep.bin"))
+
+    rows = sorted(found.lists.values(), key=size, reverse=True)
+    merged: dict[str, bytes] = {}
+    for lists in rows:
+        # Text and binary form of one index are about the same modules, or they contradict.
+        have = {name.removesuffix(".bin") for name in merged}
+        merged |= {
+            name: data for name, data in lists.items() if name.removesuffix(".bin") not in have
+        }
+    return merged
+
+
+def _release_of(manifest: Mapping[str, Any]) -> str | None:
+    release = manifest.get("release")
+    return release if isinstance(release, str) else None

@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from rdcompose.errors import SpecError
+from rdcompose.formats.compression import compress
+from rdcompose.inspect.holdings import read_holdings
+from tests.support.artifacts import (
+    BLOCK,
+    DUMMY,
+    MODULES,
+    RING,
+    disk_bytes,
+    disk_files,
+    initramfs_bytes,
+    initramfs_files,
+    module,
+    write_sound,
+)
+from tests.support.modules import make_ko
+from tests.support.packages import RELEASE
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+OTHER = "6.1.0-8-cloud-amd64"
+INITRAMFS = f"initramfs-{RELEASE}"
+DISK = f"modules-{RELEASE}.qcow2"
+
+
+def test_a_directory(tmp_path: Path) -> None:
+    write_sound(tmp_path)
+    # None of these have modules.
+    (tmp_path / "notes.txt").write_text("nothing")
+    (tmp_path / "vmlinuz").symlink_to(f"vmlinuz-{RELEASE}")
+    (tmp_path / "linux.deb").write_bytes(b"!<arch>\n")
+    (tmp_path / "empty").mkdir()
+    found = read_holdings([tmp_path])
+    assert found.release == RELEASE
+    assert found.initramfs == dict.fromkeys(("virtio_ring", "virtio_blk"), INITRAMFS)
+    assert found.disk == {"dummy": DISK}
+    assert set(found.graph.modules) == {"virtio_ring", "virtio_blk", "dummy"}
+    assert found.graph.direct("virtio_blk") == ("virtio_ring",)
+    assert set(found.elf) == {"virtio_ring", "virtio_blk"}
+    assert found.config is not None
+    assert found.manifest is not None
+    assert found.whole
+    assert found.problems == ()
+
+
+def test_one_file(tmp_path: Path) -> None:
+    write_sound(tmp_path)
+    found = read_holdings([tmp_path / INITRAMFS])
+    assert (found.whole, found.disk, found.config, found.manifest) == (False, {}, None, None)
+    found = read_holdings([tmp_path / DISK], wanted=lambda name: name == "dummy")
+    assert (found.whole, found.initramfs, set(found.elf)) == (True, {}, {"dummy"})
+
+
+def test_an_unpacked_tree(tmp_path: Path) -> None:
+    base = tmp_path / "usr" / MODULES / "kernel"
+    base.mkdir(parents=True)
+    (base / "a.ko").write_bytes(make_ko({"depends": "b"}))
+    (base / "b.ko.xz").write_bytes(compress("xz", make_ko({"alias": "x"}), 1))
+    found = read_holdings([tmp_path], wanted=lambda name: name == "b")
+    assert (found.release, set(found.initramfs)) == (RELEASE, {"a", "b"})
+    assert found.graph.direct("a") == ("b",)
+    assert found.elf["b"].values("alias") == ("x",)
+
+
+def test_modules_that_are_loaded_at_boot(tmp_path: Path) -> None:
+    files = initramfs_files() | {
+        "etc/modules.autoload": b"virtio_blk\n# virtio_ring\n",
+        "conf/modules": b"virtio-blk\nvirtio_ring\n",
+    }
+    (tmp_path / "initrd.img").write_bytes(initramfs_bytes(files))
+    assert read_holdings([tmp_path / "initrd.img"]).loaded == {
+        "virtio_blk": "conf/modules",
+        "virtio_ring": "conf/modules",
+    }
+
+
+def test_several_kernels(tmp_path: Path) -> None:
+    write_sound(tmp_path)
+    files = {f"lib/modules/{OTHER}/{RING}": module()}
+    (tmp_path / f"initramfs-{OTHER}").write_bytes(initramfs_bytes(files))
+    with pytest.raises(SpecError, match="modules of several kernels") as caught:
+        read_holdings([tmp_path])
+    assert caught.value.message.endswith(f"{RELEASE}, {OTHER}")
+    assert set(read_holdings([tmp_path], OTHER).initramfs) == {"virtio_ring"}
+    with pytest.raises(SpecError, match=r"no modules of 6\.2"):
+        read_holdings([tmp_path], "6.2")
+
+
+def test_the_index_that_knows_most(tmp_path: Path) -> None:
+    """The initramfs has busybox's index of its own modules, the disk kmod's of all."""
+    aliases = {f"{RELEASE}/modules.alias": b"alias pci:* dummy\nalias virtio:* virtio_blk\n"}
+    held = initramfs_files() | {f"{MODULES}/modules.alias": b"alias virtio:* virtio_blk\n"}
+    (tmp_path / INITRAMFS).write_bytes(initramfs_bytes(held))
+    (tmp_path / DISK).write_bytes(disk_bytes(disk_files() | aliases))
+    graph = read_holdings([tmp_path / INITRAMFS, tmp_path / DISK]).graph
+    assert graph.resolve("pci:1") == ("dummy",)
+    assert graph.aliased == {"dummy", "virtio_blk"}
+    assert graph.modules["dummy"].path == DUMMY
+
+
+def test_damage(tmp_path: Path) -> None:
+    files = initramfs_files() | {f"{MODULES}/{BLOCK}": b"no module"}
+    whole = initramfs_bytes(files, "none")
+    (tmp_path / "initrd.img").write_bytes(whole[: whole.rindex(b"TRAILER!!!") - 200])
+    found = read_holdings([tmp_path / "initrd.img"])
+    assert set(found.initramfs) == {"virtio_ring", "virtio_blk"}
+    assert len(found.problems) == 2
+    assert found.problems[0].startswith(f"initrd.img: {MODULES}/{BLOCK}: ")
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("initrd.img", "there are no modules"),
+        (f"config-{RELEASE}", "there are no modules"),
+        ("text", "holds no modules"),
+        ("gone", "cannot read"),
+        (".", "there are no modules"),
+    ],
+)
+def test_nothing_to_be_found(tmp_path: Path, name: str, problem: str) -> None:
+    (tmp_path / "initrd.img").write_bytes(initramfs_bytes({"init": b"#!/bin/sh\n"}))
+    (tmp_path / f"config-{RELEASE}").write_text("CONFIG_A=y\n")
+    (tmp_path / "text").write_text("text")
+    with pytest.raises(SpecError, match=problem):
+        read_holdings([tmp_path / name])
