@@ -15,6 +15,7 @@ import stat
 from typing import TYPE_CHECKING, Final, Self
 
 from rdcompose.errors import OutputError
+from rdcompose.publish import give_mode
 from rdcompose.tree import NodeKind, encode_name
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ class Destination:
                     _fill(out.fileno(), content)
                     if owner is not None:
                         os.fchown(out.fileno(), *owner)
-                    os.fchmod(out.fileno(), mode)
+                    give_mode(out.fileno(), mode)
                     if mtime is not None:
                         os.utime(out.fileno(), _times(mtime))
                 self._make_way(parent, name, path)
@@ -180,7 +181,7 @@ class Destination:
             directory = self._enter(path)
             if owner is not None:
                 os.fchown(directory, *owner)
-            os.fchmod(directory, mode)
+            give_mode(directory, mode)
             if mtime is not None:
                 os.utime(directory, _times(mtime))
 

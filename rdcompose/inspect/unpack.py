@@ -33,6 +33,8 @@ MAX_ENTRIES: Final = 1 << 20
 
 _HEADER: Final = b"# of rdcompose unpack: what a directory does not hold as it is in an image\n"
 _LIST_MODE: Final = 0o644
+# Of a segment's directory, as the kernel's root has it.
+_TOP_MODE: Final = 0o755
 # Programs of strangers do not run with the rights of who unpacks them.
 _SET_ID: Final = 0o6000
 # Who unpacks files can read them, and clear the directories away.
@@ -134,7 +136,8 @@ class _Branches:
     def finish(self) -> None:
         for branch in self._branches.values():
             branch.finish()
-            if self._wish.segments and not self._names["main"]:
+            is_main = self._names["main"] or not self._destination.has(branch.name)
+            if self._wish.segments and not is_main:
                 self._destination.move(branch.name, "main")
 
 
@@ -210,6 +213,8 @@ class _Branch:
                 owner = self._owner(entry)
                 self._destination.settle(self._full(path), mode=mode, mtime=mtime, owner=owner)
                 self._note(path)
+        if self.name and self._destination.has(self.name):
+            self._destination.settle(self.name, mode=_TOP_MODE)
         self._done.listed += len(self._listed)
         if self._listed:
             lines = write_template_list(entry for _, entry in sorted(self._listed.items()))
