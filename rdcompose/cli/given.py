@@ -36,6 +36,8 @@ def _named(arguments: argparse.Namespace) -> Iterator[tuple[str, Path]]:
     """Yield what a file is, as messages say it, and its path."""
     if arguments.command in {"report", "verify"}:
         yield from (("", path) for path in arguments.paths)
+    elif arguments.command == "diff":
+        yield from (("", path) for path in (arguments.before, arguments.now))
     elif arguments.command == "boot":
         yield "", arguments.directory
     elif arguments.command in {"cat", "unpack"}:

@@ -27,6 +27,7 @@ _COMMANDS: Final = {
     "build": ("build", "build"),
     "cache": ("cache", "cache"),
     "cat": ("cat", "cat"),
+    "diff": ("diff", "diff"),
     "kernels": ("kernels", "list_kernels"),
     "matrix": ("matrix", "matrix"),
     "mkinitramfs": ("minivm", "mkinitramfs"),
@@ -45,7 +46,7 @@ _COMMANDS: Final = {
     "why": ("why", "why"),
 }
 # Those that are given files to read.
-_READING: Final = frozenset({"boot", "build", "cat", "pi", "report", "unpack", "verify"})
+_READING: Final = frozenset({"boot", "build", "cat", "diff", "pi", "report", "unpack", "verify"})
 
 
 def main(argv: Sequence[str] | None = None) -> int:

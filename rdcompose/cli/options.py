@@ -12,6 +12,7 @@ from rdcompose import __version__
 from rdcompose.cli.archive_options import add_archive_options
 from rdcompose.cli.boot_options import add_boot
 from rdcompose.cli.content_options import add_content_options
+from rdcompose.cli.diff_options import add_diff
 from rdcompose.cli.image_options import add_image_options
 from rdcompose.cli.matrix_options import add_matrix
 from rdcompose.cli.outdated_options import add_outdated
@@ -50,6 +51,7 @@ def make_parser() -> argparse.ArgumentParser:
     add_verify(commands)
     add_unpack(commands)
     add_report(commands, add_threads=_add_threads)
+    add_diff(commands)
     add_pi(commands, add_format=functools.partial(_add_format, disk="none"), add_common=_add_common)
     _add_kernels(commands)
     add_supports(commands, add_common=_add_common)

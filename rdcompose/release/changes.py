@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-from collections import Counter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from rdcompose.inspect.compare.changes import changed, new_and_gone, pair
 from rdcompose.kernel.release import flavour_of_release
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
+    from rdcompose.inspect.compare.changes import Changed
     from rdcompose.release.records import BuildRecord, FileRecord
 
 _KERNEL: Final = "kernel"
-
-
-class Changed(NamedTuple):
-    """Something before and now; empty where it was not or is no more."""
-
-    what: str
-    before: str
-    now: str
 
 
 class Resized(NamedTuple):
@@ -53,28 +46,13 @@ def compare(
     now: Sequence[BuildRecord], before: Sequence[BuildRecord]
 ) -> tuple[tuple[Difference, ...], tuple[BuildRecord, ...]]:
     """Compare two releases; returns a difference for each build, and the builds that are gone."""
-    pairs = _pairs(now, before)
+    pairs = pair(now, before, _KEYS)
     differences = tuple(
-        Difference(now=row, before=None) if index not in pairs else _compared(row, pairs[index])
+        Difference(now=row, before=None) if index not in pairs else compared(row, pairs[index])
         for index, row in enumerate(now)
     )
     kept = {id(row) for row in pairs.values()}
     return differences, tuple(row for row in before if id(row) not in kept)
-
-
-def _pairs(now: Sequence[BuildRecord], before: Sequence[BuildRecord]) -> dict[int, BuildRecord]:
-    """Return the earlier build that each belongs to, by its place; the best match first."""
-    found: dict[int, BuildRecord] = {}
-    left = list(before)
-    for key in _KEYS:
-        wanted = Counter(key(row) for index, row in enumerate(now) if index not in found)
-        offered = Counter(key(row) for row in left)
-        for index, row in enumerate(now):
-            if index in found or (wanted[key(row)], offered[key(row)]) != (1, 1):
-                continue
-            found[index] = next(other for other in left if key(other) == key(row))
-            left.remove(found[index])
-    return found
 
 
 def _label(row: BuildRecord) -> str:
@@ -94,28 +72,20 @@ _KEYS: Final[Sequence[Callable[[BuildRecord], tuple[str, ...]]]] = (
 )
 
 
-def _compared(now: BuildRecord, before: BuildRecord) -> Difference:
-    whole = _new_and_gone(
-        {*before.modules, *before.disk_modules}, {*now.modules, *now.disk_modules}
-    )
+def compared(now: BuildRecord, before: BuildRecord) -> Difference:
+    """Return what changed in a build since an earlier one."""
+    whole = new_and_gone({*before.modules, *before.disk_modules}, {*now.modules, *now.disk_modules})
     # Without a disk it is not known what else the kernel has.
     known = bool(before.disk_modules) and bool(now.disk_modules)
     return Difference(
         now=now,
         before=before,
-        versions=tuple(_changed(_versions(before), _versions(now))),
-        options=tuple(_changed(before.lock.options, now.lock.options)),
-        initramfs=_new_and_gone(before.modules, now.modules),
+        versions=tuple(changed(_versions(before), _versions(now))),
+        options=tuple(changed(before.lock.options, now.lock.options)),
+        initramfs=new_and_gone(before.modules, now.modules),
         kernel=whole if known else ((), ()),
         sizes=tuple(_sizes(before, now)),
     )
-
-
-def _changed(before: dict[str, str], now: dict[str, str]) -> Iterator[Changed]:
-    for what in {**now, **before}:
-        old, new = before.get(what, ""), now.get(what, "")
-        if old != new:
-            yield Changed(what, old, new)
 
 
 def _versions(row: BuildRecord) -> dict[str, str]:
@@ -126,14 +96,6 @@ def _versions(row: BuildRecord) -> dict[str, str]:
         if item.package and item.role != _KERNEL:
             found[item.package] = item.version
     return found
-
-
-def _new_and_gone(
-    before: Iterable[str], now: Iterable[str]
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the names that are new, and those that are gone."""
-    old, new = set(before), set(now)
-    return tuple(sorted(new - old)), tuple(sorted(old - new))
 
 
 def _sizes(before: BuildRecord, now: BuildRecord) -> Iterator[Resized]:

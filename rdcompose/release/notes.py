@@ -2,51 +2,39 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Final
 
 from rdcompose.outputs import CHECKSUMS
 from rdcompose.release.changes import compare
+from rdcompose.release.markdown import escaped, table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from rdcompose.release.changes import Changed, Difference, Resized
+    from rdcompose.inspect.compare.changes import Changed
+    from rdcompose.release.changes import Difference, Resized
     from rdcompose.release.draft import Draft
     from rdcompose.release.records import BuildRecord, ReleaseRecord
 
 NOTES: Final = "NOTES.md"
 # More names than these nobody reads: SBOM and manifest have them all.
 _MANY: Final = 50
-_SPECIAL: Final = re.compile(r"([\\`*_\[\]<>|~#])")
 
 
 def notes(draft: Draft, builds: Sequence[BuildRecord], previous: ReleaseRecord | None) -> bytes:
     """Return the notes on a release; ``builds`` are its builds as its manifest has them."""
-    lines = [f"# {_shown(draft.name)}", "", *_kernels(builds)]
+    lines = [f"# {escaped(draft.name)}", "", *_kernels(builds)]
     if previous is not None:
         lines += _changes(builds, previous)
     rows = [(f"`{file.name}`", f"{file.size}", f"`{file.sha256}`") for file in draft.files]
-    lines += ["", "## Files", "", *_table(("file", "bytes", "SHA-256"), rows)]
+    lines += ["", "## Files", "", *table(("file", "bytes", "SHA-256"), rows)]
     lines += ["", f"To check them: `sha256sum --check {CHECKSUMS}`"]
     return ("\n".join(lines) + "\n").encode()
 
 
-def _shown(text: str) -> str:
-    """Return a text as Markdown shows it."""
-    return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
-    yield f"| {' | '.join(head)} |"
-    yield f"|{'---|' * len(head)}"
-    for row in rows:
-        yield f"| {' | '.join(row)} |"
-
-
 def _kernels(builds: Iterable[BuildRecord]) -> Iterator[str]:
     head = ("kernel", "architecture", "package", "modules of", "in the initramfs", "on the disk")
-    return _table(head, [_kernel(build) for build in builds])
+    return table(head, [_kernel(build) for build in builds])
 
 
 def _kernel(build: BuildRecord) -> Sequence[str]:
@@ -55,10 +43,10 @@ def _kernel(build: BuildRecord) -> Sequence[str]:
         for item in build.lock.of_role("kernel")
     ]
     return (
-        _shown(build.name),
+        escaped(build.name),
         build.lock.architecture,
-        _shown(", ".join(packages)),
-        _shown(build.profile),
+        escaped(", ".join(packages)),
+        escaped(build.profile),
         str(len(build.modules)),
         str(len(build.disk_modules)),
     )
@@ -66,14 +54,14 @@ def _kernel(build: BuildRecord) -> Sequence[str]:
 
 def _changes(builds: Sequence[BuildRecord], previous: ReleaseRecord) -> Iterator[str]:
     names = dict.fromkeys(row.lock.release for row in previous.builds)
-    yield from ("", f"## Changes since {_shown(previous.name or ', '.join(names))}")
+    yield from ("", f"## Changes since {escaped(previous.name or ', '.join(names))}")
     differences, gone = compare(builds, previous.builds)
     for difference in differences:
-        yield from ("", f"### {_shown(difference.now.name)}", "")
+        yield from ("", f"### {escaped(difference.now.name)}", "")
         yield from _difference(difference)
     if gone:
         yield from ("", "### No longer built", "")
-        yield from (f"- {_shown(row.name or row.lock.release)}" for row in gone)
+        yield from (f"- {escaped(row.name or row.lock.release)}" for row in gone)
 
 
 def _difference(difference: Difference) -> Iterator[str]:
@@ -85,7 +73,7 @@ def _difference(difference: Difference) -> Iterator[str]:
     if difference.sizes:
         if said:
             yield ""
-        yield from _table(("bytes of", "before", "now", ""), map(_resized, difference.sizes))
+        yield from table(("bytes of", "before", "now", ""), map(_resized, difference.sizes))
     elif not said:
         yield "Unchanged."
 
@@ -106,12 +94,12 @@ def _said(difference: Difference) -> Iterator[str]:
 
 
 def _changed(row: Changed) -> str:
-    what = row.what if row.what.startswith("`") else _shown(row.what)
+    what = row.what if row.what.startswith("`") else escaped(row.what)
     if not row.before:
-        return f"- {what}: {_shown(row.now)}, new"
+        return f"- {what}: {escaped(row.now)}, new"
     if not row.now:
-        return f"- {what}: no more, was {_shown(row.before)}"
-    return f"- {what}: {_shown(row.before)} → {_shown(row.now)}"
+        return f"- {what}: no more, was {escaped(row.before)}"
+    return f"- {what}: {escaped(row.before)} → {escaped(row.now)}"
 
 
 def _modules(names: Sequence[str]) -> str:

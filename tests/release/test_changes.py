@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from rdcompose.release.changes import Changed, Resized, compare
+from rdcompose.inspect.compare.changes import Changed
+from rdcompose.release.changes import Resized, compare
 from rdcompose.release.records import BuildRecord, read_build
 from tests.support.artifacts import BLOCK, RING
 from tests.support.releases import SampleBuild

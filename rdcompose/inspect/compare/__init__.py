@@ -1,0 +1,1 @@
+"""Comparing what was composed: images, builds and trees of any maker."""
