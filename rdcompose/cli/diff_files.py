@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from rdcompose.cli.diff_row import Row, sizes_text
+from rdcompose.cli.diff_row import MANY, Row, listed, sizes_text, together
 from rdcompose.cli.terminal import size_text
 from rdcompose.inspect.compare.files import unmerged
 from rdcompose.inspect.contents import module_place
@@ -16,9 +16,6 @@ if TYPE_CHECKING:
     from rdcompose.inspect.compare.files import EntryFacts, FileChange, FilesDifference
 
 _INDEX: Final = "modules."
-# So many names of the same get one line, which tells as many of them.
-_MANY: Final = 4
-_LISTED: Final = 8
 
 
 def file_rows(entries: FilesDifference, *, whole: bool) -> Iterator[Row]:
@@ -32,16 +29,14 @@ def file_rows(entries: FilesDifference, *, whole: bool) -> Iterator[Row]:
     for change in entries.changed:
         if whole:
             others.append(change)
-        elif change.what == ("content",) and _is_index(change.now.path):
+        elif _is_index(change.now.path) and not _moved(change):
             indexes.append(change)
-        elif change.what == ("path",) and unmerged(change.before.path) == unmerged(change.now.path):
+        elif change.what == ("path",) and not _moved(change):
             merged.append(change)
         else:
             others.append(change)
-    for change in others:
-        moved = "path" in change.what
-        name = f"/{change.before.path} → /{change.now.path}" if moved else f"/{change.now.path}"
-        yield Row(">" if moved else "~", name, "; ".join(_said(change)))
+    rows = map(_changed, others)
+    yield from rows if whole else together(rows, "entries")
     if indexes:
         directory = indexes[0].now.path.rpartition("/")[0]
         remark = f"{count(len(indexes), 'index', 'indexes')} of modules changed"
@@ -50,6 +45,18 @@ def file_rows(entries: FilesDifference, *, whole: bool) -> Iterator[Row]:
         before, now = merged[0].before.path, merged[0].now.path
         remark = f"{count(len(merged), 'entry', 'entries')} as before"
         yield Row(">", f"/{_top(before)} → /{_top(now)}", remark)
+
+
+def _moved(change: FileChange) -> bool:
+    """Whether it lies elsewhere, and not only below ``/usr`` or no more."""
+    return unmerged(change.before.path) != unmerged(change.now.path) and "path" in change.what
+
+
+def _changed(change: FileChange) -> Row:
+    remark = "; ".join(_said(change))
+    if _moved(change):
+        return Row(">", f"/{change.before.path} → /{change.now.path}", remark)
+    return Row("~", f"/{change.now.path}", remark or f"was /{change.before.path}")
 
 
 def _is_index(path: str) -> bool:
@@ -68,28 +75,29 @@ def _one_sided(sign: str, entries: Sequence[EntryFacts], *, whole: bool) -> Iter
         return
     left = []
     for top, rows in _by_directory(entries).items():
-        if rows[0].path != top:
-            left.append(rows[0])
-            continue
         files = [row for row in rows if row.kind != "directory"]
-        # Directories of modules come and go with them.
-        if files or module_place(f"{top}/", disk=True) is None:
+        if len(files) == 1:
+            left += files
+        elif files:
             size = size_text(sum(row.size for row in files))
-            yield Row(sign, f"/{top}/", f"{count(len(files), 'file')}, {size}" if files else "")
+            yield Row(sign, f"/{top}/", f"{len(files)} files, {size}")
+        elif module_place(f"{top}/", disk=True) is None:
+            # Those of modules come and go with them.
+            yield Row(sign, f"/{top}/")
     yield from _alike(sign, left)
 
 
 def _by_directory(entries: Sequence[EntryFacts]) -> dict[str, list[EntryFacts]]:
     """Return entries by the outermost directory among them that they are in, itself first.
 
-    What is in none of these is by itself, under a name that is no path.
+    What is in none of these is by itself.
     """
     directories = {row.path for row in entries if row.kind == "directory"}
     inside: dict[str, list[EntryFacts]] = {}
     for row in entries:
         parts = row.path.split("/")
         outer = ("/".join(parts[:end]) for end in range(1, len(parts) + 1))
-        top = next((path for path in outer if path in directories), f"/{row.path}")
+        top = next((path for path in outer if path in directories), row.path)
         inside.setdefault(top, []).append(row)
     return inside
 
@@ -98,18 +106,27 @@ def _alike(sign: str, entries: Sequence[EntryFacts]) -> Iterator[Row]:
     """Yield rows for entries; one for many of a directory that are names of the same."""
     groups: dict[tuple[str, str], list[EntryFacts]] = {}
     for row in entries:
-        directory = row.path.rpartition("/")[0]
-        same = row.target.rpartition("/")[2] or (row.sha256 if row.size else "") or f"/{row.path}"
-        groups.setdefault((directory, same), []).append(row)
+        groups.setdefault((row.path.rpartition("/")[0], _sameness(row)), []).append(row)
     for (directory, _), rows in groups.items():
-        if len(rows) < _MANY:
+        if len(rows) < MANY:
             yield from (Row(sign, f"/{row.path}", _what(row)) for row in rows)
         else:
-            what = "links" if rows[0].target else "names of a file"
-            names = ", ".join(row.path.rpartition("/")[2] for row in rows[:_LISTED])
-            more = f" and {len(rows) - _LISTED} others" if len(rows) > _LISTED else ""
-            remark = f"{len(rows)} {what}, {_what(rows[0])}: {names}{more}"
+            names = listed([row.path.rpartition("/")[2] for row in rows])
+            remark = f"{len(rows)} {_same_as(rows[0])}: {names}"
             yield Row(sign, f"/{directory}/" if directory else "/", remark)
+
+
+def _sameness(row: EntryFacts) -> str:
+    """Return what entries of a directory have in common that are told together."""
+    if _is_index(row.path):
+        return _INDEX
+    return row.target.rpartition("/")[2] or (row.sha256 if row.size else "") or f"/{row.path}"
+
+
+def _same_as(row: EntryFacts) -> str:
+    if _is_index(row.path):
+        return "indexes of modules"
+    return f"links to {row.target}" if row.target else f"names of a file of {size_text(row.size)}"
 
 
 def _what(row: EntryFacts) -> str:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
-from rdcompose.cli.diff_row import Row, sizes_text
+from rdcompose.cli.diff_row import MANY, Row, sizes_text, together
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Iterator
 
     from rdcompose.inspect.compare.changes import Changed, Shifted
     from rdcompose.inspect.compare.modules import (
@@ -17,11 +17,8 @@ if TYPE_CHECKING:
         PlacedModule,
     )
 
-# What so many modules have in common gets one line for all.
-_MANY: Final = 4
-# As many names of one kind as fit into a line, and as many of modules that say the same.
+# As many names of one kind as fit into a line.
 _NAMES: Final = 6
-_LISTED: Final = 12
 _COUNTED: Final = "alias"
 _PLACE: Final = "in"
 # Digests of the sources say nothing but that they differ.
@@ -54,7 +51,7 @@ def module_rows(modules: ModulesDifference, *, whole: bool) -> Iterator[Row]:
     common = _common(modules)
     said = {change.name: "; ".join(_said(change, common)) for change in modules.changed}
     rows = [Row(_sign(row), row.name, said[row.name]) for row in modules.changed if said[row.name]]
-    yield from rows if whole else _together(rows)
+    yield from rows if whole else together(rows, "modules")
     for shared, number in common.items():
         yield Row("~", f"{number} modules", _text(shared))
     rest = [change for change in modules.changed if not said[change.name] and change.content]
@@ -62,21 +59,6 @@ def module_rows(modules: ModulesDifference, *, whole: bool) -> Iterator[Row]:
         yield from (Row("~", change.name, _content(change)) for change in rest)
     elif rest:
         yield Row("~", f"{len(rest)} modules", "built anew, with nothing else to tell")
-
-
-def _together(rows: Sequence[Row]) -> Iterator[Row]:
-    """Yield rows, those that say the same in one; where modules went is told of each."""
-    by_remark: dict[str, list[Row]] = {}
-    for row in rows:
-        by_remark.setdefault(row.remark if row.sign != ">" else row.name, []).append(row)
-    for remark, alike in by_remark.items():
-        if len(alike) < _MANY:
-            yield from alike
-            continue
-        names = ", ".join(row.name for row in alike[:_LISTED])
-        left = len(alike) - _LISTED
-        more = f" and {left} others" if left > 0 else ""
-        yield Row("~", f"{len(alike)} modules", f"{remark}: {names}{more}")
 
 
 def _sign(change: ModuleChange) -> str:
@@ -93,7 +75,7 @@ def _placed(row: PlacedModule, builtin: str) -> str:
 def _common(modules: ModulesDifference) -> dict[Changed, int]:
     """Return what changed in the same way in many modules; where they lie is told of each."""
     found = Counter(row for change in modules.changed for row in change.texts if row.what != _PLACE)
-    return {row: number for row, number in found.items() if number >= _MANY}
+    return {row: number for row, number in found.items() if number >= MANY}
 
 
 def _said(change: ModuleChange, common: Collection[Changed]) -> Iterator[str]:

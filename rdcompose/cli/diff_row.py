@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rdcompose.cli.terminal import size_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+# What so many have in common gets one line for all, which names as many of them.
+MANY: Final = 4
+_LISTED: Final = 12
 
 
 class Row(NamedTuple):
@@ -26,3 +33,22 @@ def sizes_text(before: int | None, now: int | None) -> str:
     return (
         f"{size_text(before)} → {size_text(now)} ({'+' if step > 0 else '-'}{size_text(abs(step))})"
     )
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return the first names, and how many others there are."""
+    more = len(names) - _LISTED
+    return ", ".join(names[:_LISTED]) + (f" and {more} others" if more > 0 else "")
+
+
+def together(rows: Iterable[Row], noun: str) -> Iterator[Row]:
+    """Yield rows, of those that changed in the same way one for all; ``noun`` is what they are."""
+    by_remark: dict[str, list[Row]] = {}
+    for row in rows:
+        by_remark.setdefault(row.remark if row.sign == "~" else f"\0{row.name}", []).append(row)
+    for remark, alike in by_remark.items():
+        if len(alike) < MANY:
+            yield from alike
+        else:
+            names = listed([row.name for row in alike])
+            yield Row("~", f"{len(alike)} {noun}", f"{remark}: {names}")

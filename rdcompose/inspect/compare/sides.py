@@ -115,7 +115,9 @@ def _groups(directory: Path) -> Iterator[Group]:
     if released.builds:
         for row in released.builds:
             members = tuple(
-                _member(directory, name, own, row.release) for own, name in row.files.items()
+                _member(directory, name, own, row.release)
+                for own, name in row.files.items()
+                if not _is_manifest(own)
             )
             yield Group(
                 release=row.release,
