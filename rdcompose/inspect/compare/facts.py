@@ -16,12 +16,13 @@ from rdcompose.inspect.banners import MAX_PROGRAM, Version, read_version
 from rdcompose.inspect.compare.files import EntryFacts, entry_facts
 from rdcompose.inspect.compare.modules import ModuleReader
 from rdcompose.inspect.contents import module_place
+from rdcompose.inspect.landing import Landing, NoPlaceError
+from rdcompose.inspect.names import named_release
 from rdcompose.inspect.opened import open_image
-from rdcompose.inspect.placing import Placing
 from rdcompose.kernel.config import KernelConfig
 from rdcompose.kernel.module import modname
-from rdcompose.kernel.moduletree import plain_module_path
-from rdcompose.tree import Bytes, File
+from rdcompose.kernel.moduletree import MAX_MODULE, plain_module_path
+from rdcompose.tree import Bytes, File, read_all
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -39,7 +40,6 @@ _MAX_TEXT: Final = 16 << 20
 _MAX_SECTION: Final = 1 << 16
 # Of a unified kernel image: what is text.
 _TEXTS: Final = (".cmdline", ".uname", ".osrel")
-_EMPTY: Final = Bytes(b"")
 _HINT: Final = "rdcompose ls shows what can be read of it"
 
 
@@ -93,7 +93,11 @@ class FactsReader:
         sha256 = file_digest(path)
         if sha256 not in self._known:
             self._known[sha256] = self._read(path, name, sha256, ())
-        return dataclasses.replace(self._known[sha256], name=name)
+        known = self._known[sha256]
+        # What is the same may be called by another release, where nothing in it tells.
+        named = named_release(path.name)
+        releases = known.releases or (() if named is None else (named,))
+        return dataclasses.replace(known, name=name, releases=releases)
 
     def _read(self, path: Path, name: str, sha256: str, without: Collection[str]) -> FileFacts:
         with open_image(path, name) as opened:
@@ -102,7 +106,7 @@ class FactsReader:
             reading = _Reading(opened, self._modules, without)
             try:
                 reading.run()
-            except FormatError as error:
+            except (FormatError, UnsupportedError) as error:
                 raise _damaged(name, error.message) from error
             if opened.problem is not None:
                 raise _damaged(name, opened.problem.message)
@@ -140,7 +144,8 @@ def _alone(opened: Opened, artifact: Artifact, sha256: str) -> FileFacts:
     problem = artifact.problem
     if problem is not None and artifact.kind is not Kind.UNKNOWN:
         raise _damaged(opened.name, problem)
-    release, image = opened.release, artifact.image
+    image = artifact.image
+    release = None if image is None else image.release
     texts = {}
     if image is not None:
         texts = {
@@ -166,8 +171,7 @@ def _damaged(name: str, why: str) -> SpecError:
 
 def _releases(opened: Opened, reading: _Reading) -> tuple[str, ...]:
     told = {row.meant_for for row in reading.modules.values()} | {*opened.releases}
-    named = opened.release
-    return tuple(sorted(told - {""})) or (() if named is None else (named,))
+    return tuple(sorted(told - {""}))
 
 
 class _Reading:
@@ -178,7 +182,7 @@ class _Reading:
         self._reader = modules
         self._without = without
         unpacked = opened.kind in {Kind.INITRAMFS, Kind.UKI}
-        self._placing = Placing() if unpacked else None
+        self._landing = Landing() if unpacked else None
         # What may lie at the top there is below /lib/modules elsewhere.
         self._disk = opened.kind in {Kind.DISK, Kind.DIRECTORY}
         self.entries: dict[str, EntryFacts] = {}
@@ -226,15 +230,17 @@ class _Reading:
 
     def _path(self, entry: Entry) -> str | None:
         """Return where an entry comes to lie, if it does."""
-        if self._placing is None:
+        if self._landing is None:
             return entry.path
-        # Contents are not kept.
-        held = dataclasses.replace(entry, content=_EMPTY) if isinstance(entry, File) else entry
-        placed = self._placing.place(held)
-        return None if placed is None else placed.path
+        try:
+            return self._landing.land(entry)
+        except NoPlaceError:
+            return None
 
     def _file(self, file: File) -> None:
-        if plain_module_path(file.path) is not None:
+        if plain_module_path(file.path) is not None and file.content.size <= MAX_MODULE:
+            # It is read once: what is damaged on the way to it ends the reading.
+            file = dataclasses.replace(file, content=Bytes(read_all(file.content)))
             release, inner = module_place(file.path, disk=self._disk) or (None, file.path)
             # What is no module is a file like any other.
             with contextlib.suppress(FormatError, UnsupportedError):

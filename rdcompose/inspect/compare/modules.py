@@ -9,7 +9,6 @@ import dataclasses
 import hashlib
 from typing import TYPE_CHECKING, Final
 
-from rdcompose.errors import FormatError
 from rdcompose.formats.compression import decompress
 from rdcompose.formats.elf import read_module
 from rdcompose.inspect.compare.changes import changed, shifted
@@ -124,8 +123,6 @@ class ModuleReader:
         """
         plain = plain_module_path(inner) or inner
         packed = inner[len(plain) + 1 :]
-        if file.content.size > MAX_MODULE:
-            raise FormatError("it is too large for a module")
         data = read_all(file.content)
         key = (hashlib.sha256(data).hexdigest(), packed)
         says = self._known.get(key)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from rdcompose.errors import SpecError
-from rdcompose.formats.cpio import HEADER_SIZE
 from rdcompose.inspect.artifact import Kind
 from rdcompose.inspect.compare.facts import FactsReader, FileFacts
 from tests.support.artifacts import (
@@ -16,16 +15,14 @@ from tests.support.artifacts import (
     DUMMY,
     MODULES,
     RING,
-    Content,
-    cpio,
     disk_bytes,
     disk_files,
-    entry,
     initramfs_bytes,
     initramfs_files,
     module,
 )
 from tests.support.images import make_bzimage
+from tests.support.newc import TRAILER, record
 from tests.support.packages import CONFIG, RELEASE
 from tests.support.programs import make_program
 
@@ -93,33 +90,25 @@ def test_a_kernel_and_a_configuration(tmp_path: Path) -> None:
 
 
 def test_entries_lie_where_the_kernel_puts_them(tmp_path: Path) -> None:
-    rows: list[tuple[str, Content]] = [
-        ("usr", None),
-        ("usr/lib", None),
-        ("lib", "usr/lib"),
-        ("usr/lib/x", b"old"),
-        ("usr/lib/m.ko", module()),
-    ]
-    later: list[tuple[str, Content]] = [
-        ("lib/x", "new"),
-        ("lib/m.ko", b"no module"),
-        ("gone/x", b"lost"),
-    ]
-    data = b"".join(_segment(part) for part in (rows, later))
-    facts = read(tmp_path / "i", data)
-    assert paths(facts) == {"usr", "usr/lib", "lib", "usr/lib/x", "usr/lib/m.ko"}
-    assert {row.path: row.kind for row in facts.entries}["usr/lib/x"] == "link"
+    records = (
+        record("usr", mode=0o40755),
+        record("usr/lib", mode=0o40755),
+        record("lib", b"usr/lib", mode=0o120777),
+        record("usr/lib/x", b"old"),
+        record("usr/lib/m.ko", module()),
+        TRAILER,
+        record("lib/x", b"new", mode=0o120777),
+        record("lib/m.ko", b"no module"),
+        record("lib/x/y", b"lost: its directory is a link to nothing"),
+        record("lib/m.ko/y", b"lost: its directory is a file"),
+        TRAILER,
+    )
+    facts = read(tmp_path / "i", b"".join(records))
+    kinds = {row.path: row.kind for row in facts.entries}
+    assert kinds["usr/lib/x"] == "link"
+    assert kinds["usr/lib/m.ko"] == "file"
+    assert "usr/lib/m.ko/y" not in kinds
     assert facts.modules == ()
-
-
-def _segment(rows: list[tuple[str, Content]]) -> bytes:
-    """Return a segment as others write them: the writer here asks for directories."""
-    archive = b""
-    for path, content in rows:
-        name = "x" * len(path)
-        record = cpio([entry(name, content)]).partition(b"TRAILER")[0][:-HEADER_SIZE]
-        archive += record.replace(f"{name}\0".encode(), f"{path}\0".encode(), 1)
-    return archive + cpio([])
 
 
 def test_programs_tell_their_versions(tmp_path: Path) -> None:
