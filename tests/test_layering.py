@@ -167,7 +167,7 @@ UNREAD: Final = frozenset(
     | {"rdcompose.archive.search", "rdcompose.archive.cache"}
 )
 COMMANDS: Final = (
-    *("build", "boot", "verify", "report", "unpack", "cat", "pi", "kernels", "supports"),
+    *("build", "boot", "verify", "report", "ls", "unpack", "cat", "pi", "kernels", "supports"),
     *("cache", "cache list"),
     *("mkinitramfs", "modules2qcow2", "update-busybox", "update-e2fsck"),
 )
@@ -208,10 +208,11 @@ def test_help_loads_no_heavy_library(command: str) -> None:
         (("verify", "gone"), "cannot read gone: No such file"),
         (("report", "gone"), "cannot read gone: No such file"),
         (("boot", "gone"), "cannot read gone: No such file"),
+        (("ls", "gone"), "cannot read gone: No such file"),
         (("unpack", "gone", "out"), "cannot read gone: No such file"),
         (("cat", "gone", "init"), "cannot read gone: No such file"),
     ],
-    ids=["version", "option", "package", "pi", "verify", "report", "boot", "unpack", "cat"],
+    ids=["version", "option", "package", "pi", "verify", "report", "boot", "ls", "unpack", "cat"],
 )
 def test_wrong_words_are_told_before_much_is_loaded(words: Sequence[str], message: str) -> None:
     modules, said = loaded(*words)

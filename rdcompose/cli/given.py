@@ -40,7 +40,7 @@ def _named(arguments: argparse.Namespace) -> Iterator[tuple[str, Path]]:
         yield from (("", path) for path in (arguments.before, arguments.now))
     elif arguments.command == "boot":
         yield "", arguments.directory
-    elif arguments.command in {"cat", "unpack"}:
+    elif arguments.command in {"cat", "ls", "unpack"}:
         if arguments.file != "-":
             yield "", Path(arguments.file)
     else:

@@ -22,17 +22,18 @@ _PIECE: Final = 1 << 20
 
 
 @contextlib.contextmanager
-def opened_file(name: str, *, limit: int = MAX_UNPACKED) -> Iterator[Opened]:
+def opened_file(name: str, *, limit: int = MAX_UNPACKED, single: bool = False) -> Iterator[Opened]:
     """Open what holds files; ``-`` is standard input, which is kept in a temporary file.
 
-    ``limit`` is for what an initramfs may unpack to, in bytes.
+    ``limit`` is for what an initramfs may unpack to, in bytes. ``single``: a file that holds none
+    will do as well.
 
     :raises SpecError: it is not there, cannot be read, or is a file that holds none.
     :raises OutputError: there is no room for the temporary file.
     """
     if name != STANDARD_INPUT:
         with open_image(Path(name), limit=limit) as opened:
-            yield _checked(opened)
+            yield opened if single else _checked(opened)
         return
     with tempfile.NamedTemporaryFile(prefix="rdcompose-") as copy:
         try:
@@ -41,7 +42,7 @@ def opened_file(name: str, *, limit: int = MAX_UNPACKED) -> Iterator[Opened]:
         except OSError as error:
             raise OutputError(f"cannot keep standard input: {error.strerror}") from error
         with open_image(Path(copy.name), "standard input", limit=limit) as opened:
-            yield _checked(opened)
+            yield opened if single else _checked(opened)
 
 
 def _checked(opened: Opened) -> Opened:

@@ -29,6 +29,7 @@ _COMMANDS: Final = {
     "cat": ("cat", "cat"),
     "diff": ("diff", "diff"),
     "kernels": ("kernels", "list_kernels"),
+    "ls": ("ls", "list_files"),
     "matrix": ("matrix", "matrix"),
     "mkinitramfs": ("minivm", "mkinitramfs"),
     "modules2qcow2": ("minivm", "modules2qcow2"),
@@ -46,7 +47,9 @@ _COMMANDS: Final = {
     "why": ("why", "why"),
 }
 # Those that are given files to read.
-_READING: Final = frozenset({"boot", "build", "cat", "diff", "pi", "report", "unpack", "verify"})
+_READING: Final = frozenset(
+    {"boot", "build", "cat", "diff", "ls", "pi", "report", "unpack", "verify"}
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

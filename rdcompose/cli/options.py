@@ -14,6 +14,7 @@ from rdcompose.cli.boot_options import add_boot
 from rdcompose.cli.content_options import add_content_options
 from rdcompose.cli.diff_options import add_diff
 from rdcompose.cli.image_options import add_image_options
+from rdcompose.cli.ls_options import add_ls
 from rdcompose.cli.matrix_options import add_matrix
 from rdcompose.cli.outdated_options import add_outdated
 from rdcompose.cli.pi_options import add_pi
@@ -49,6 +50,7 @@ def make_parser() -> argparse.ArgumentParser:
     add_matrix(commands)
     add_boot(commands)
     add_verify(commands)
+    add_ls(commands)
     add_unpack(commands)
     add_report(commands, add_threads=_add_threads)
     add_diff(commands)

@@ -9,7 +9,7 @@ from typing import Final
 
 _UNITS: Final = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 _SIZE: Final = re.compile(r"([0-9]{1,18})([KMGT]?)", re.ASCII | re.IGNORECASE)
-_FILE: Final = (
+IMAGE_FILE: Final = (
     "an initramfs of any maker, a modules disk, a unified kernel image, a .deb, another image of "
     "a filesystem; '-' for standard input"
 )
@@ -29,7 +29,7 @@ def _add_unpack(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         "wherever names and links lead. Device nodes, owners and other things that a directory of "
         "an ordinary user does not hold go to DIR/template.list, which build --template DIR reads.",
     )
-    parser.add_argument("file", metavar="FILE", help=_FILE)
+    parser.add_argument("file", metavar="FILE", help=IMAGE_FILE)
     parser.add_argument(
         "directory", metavar="DIR", type=Path, help="an empty directory, or one to be made"
     )
@@ -37,7 +37,7 @@ def _add_unpack(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         "pattern",
         metavar="PATTERN",
         nargs="*",
-        type=_pattern,
+        type=pattern,
         help="what to unpack, and all below it: a name anywhere (*.ko), or a path from the root "
         "(lib/modules/*/kernel/fs, /init); *, ? and [...] stay within a name, ** is any number of "
         "directories (default: everything)",
@@ -81,9 +81,9 @@ def _add_cat(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         description="Write files that are in an image, or in a directory that is to be a root, to "
         "standard output. Links are followed as the booted system would.",
     )
-    parser.add_argument("file", metavar="FILE", help=f"{_FILE}; a directory")
+    parser.add_argument("file", metavar="FILE", help=f"{IMAGE_FILE}; a directory")
     parser.add_argument(
-        "path", metavar="PATH", nargs="+", type=_pattern, help="a path in it, from its root"
+        "path", metavar="PATH", nargs="+", type=pattern, help="a path in it, from its root"
     )
     parser.add_argument(
         "-d",
@@ -93,7 +93,11 @@ def _add_cat(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     )
 
 
-def _pattern(text: str) -> str:
+def pattern(text: str) -> str:
+    """Return what may be a pattern of paths.
+
+    :raises ArgumentTypeError: it is empty.
+    """
     if not text:
         raise argparse.ArgumentTypeError("it is empty")
     return text

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, BinaryIO, Final, Self
 from rdcompose.errors import FormatError, SpecError, UnsupportedError
 from rdcompose.inspect.artifact import Kind
 from rdcompose.inspect.filecontent import check_ends
-from rdcompose.inspect.identify import identify
 from rdcompose.inspect.names import named_release
 from rdcompose.inspect.opening import choose_walk
 from rdcompose.inspect.walk_disks import DirectoryWalk
@@ -94,6 +93,11 @@ class Opened:
         return self._walk.filesystem if self._walk is not None else ""
 
     @property
+    def architectures(self) -> tuple[str, ...]:
+        """The architecture that a package says it is for; else empty."""
+        return () if self._walk is None else self._walk.architectures
+
+    @property
     def lasting(self) -> bool:
         """Whether contents can be read until this is closed, and not only until the next entry."""
         return self._walk is None or self._walk.lasting
@@ -165,6 +169,9 @@ def open_image(path: Path, name: str | None = None, *, limit: int = MAX_UNPACKED
         raise SpecError(f"cannot read {path}: {error.strerror}") from error
     if found is None:
         closing.close()
+        # Loads much that no other file takes.
+        from rdcompose.inspect.identify import identify
+
         facts = identify(path, shown)
         return Opened(path, shown, facts.kind, size, facts=facts)
     return Opened(path, shown, found[0], size, walk=found[1], closing=closing)

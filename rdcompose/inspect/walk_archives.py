@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
-from rdcompose.errors import UnsupportedError
+from rdcompose.errors import FormatError, UnsupportedError
 from rdcompose.formats.deb import COMPRESSIONS, Deb
 from rdcompose.formats.deb import Kind as MemberKind
 from rdcompose.formats.newc_links import members
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 _INITRDS: Final = frozenset({".initrd", ".ucode"})
 _UNAME: Final = ".uname"
+# As of squashfs: a whole distribution has fewer.
+MAX_ENTRIES: Final = 1 << 21
 _MAX_UNAME: Final = 256
 
 
@@ -37,8 +39,10 @@ class InitramfsWalk(Walk):
         self._source = source
         self._size = size
         self._limit = limit
+        self._count = 0
 
     def _walk(self) -> Iterator[Located]:
+        self._count = 0
         yield from self._segments(self._source, self._size, base=0, prefix="")
 
     def _segments(
@@ -63,6 +67,9 @@ class InitramfsWalk(Walk):
     def _members(self, archive: Archive, index: int) -> Iterator[Located]:
         try:
             for member in members(archive):
+                self._count += 1
+                if self._count > MAX_ENTRIES:
+                    raise FormatError(f"there are more than {MAX_ENTRIES} entries")
                 record = member.record
                 yield Located(index, member.entry, record.mtime, record.nlink)
         finally:
@@ -86,6 +93,7 @@ class UkiWalk(InitramfsWalk):
         self._sections = sorted(image.sections, key=lambda section: section.offset)
 
     def _walk(self) -> Iterator[Located]:
+        self._count = 0
         for section in self._sections:
             size = min(section.size, section.file_size)
             if section.name not in _INITRDS:
@@ -113,6 +121,7 @@ class PackageWalk(Walk):
     def __init__(self, source: BinaryIO) -> None:
         super().__init__()
         self.package = Deb.open(source)
+        self.architectures = (self.package.control.architecture,)
 
     def _walk(self) -> Iterator[Located]:
         data = self.package.data_member

@@ -67,9 +67,9 @@ class Walk:
 
     ``container`` and ``filesystem`` are set for disks; ``lasting`` says that contents can be read
     as long as the file is open. ``releases`` are those of module directories; ``told`` is what the
-    file says itself in another way. ``last`` is the path of the last entry whose content was
-    there, ``place`` the offset in the file up to which it was read without an error, and, within
-    what is compressed, the offset in what it unpacks to.
+    file says of its release in another way, ``architectures`` what it says of these. ``last`` is
+    the path of the last entry whose content was there, ``place`` the offset in the file up to which
+    it was read without an error, and, within what is compressed, the offset in what it unpacks to.
     """
 
     def __init__(
@@ -79,6 +79,7 @@ class Walk:
         self.filesystem = filesystem
         self.lasting = True
         self.told = told
+        self.architectures: tuple[str, ...] = ()
         self.releases: set[str] = set()
         self.last: str | None = None
         self.place: tuple[int, int | None] = (0, None)

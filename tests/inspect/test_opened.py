@@ -8,6 +8,7 @@ import pytest
 from rdcompose.errors import FormatError, SpecError
 from rdcompose.formats import newc
 from rdcompose.formats.cpio import read_newc
+from rdcompose.inspect import walk_archives
 from rdcompose.inspect.artifact import Kind
 from rdcompose.inspect.opened import open_image
 from rdcompose.tree import File, read_all
@@ -76,6 +77,17 @@ def test_a_bomb_is_bounded(tmp_path: Path) -> None:
         assert [row.entry.path for row in opened.entries()] == ["zeros"]
         assert opened.problem is not None
         assert "unpacks to more than 1048576 bytes" in opened.problem.message
+
+
+def test_entries_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(walk_archives, "MAX_ENTRIES", 3)
+    image = tmp_path / "initrd.img"
+    image.write_bytes(cpio(tree_of({"a": b"1", "b": b"2"})) * 2)
+    with open_image(image) as opened:
+        for _ in range(2):
+            assert len(list(opened.entries())) == 3
+            assert opened.problem is not None
+            assert opened.problem.message == "there are more than 3 entries"
 
 
 def test_a_large_content_passes_by(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
