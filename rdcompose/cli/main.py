@@ -28,6 +28,7 @@ _COMMANDS: Final = {
     "cache": ("cache", "cache"),
     "cat": ("cat", "cat"),
     "diff": ("diff", "diff"),
+    "find": ("find", "find"),
     "kernels": ("kernels", "list_kernels"),
     "ls": ("ls", "list_files"),
     "matrix": ("matrix", "matrix"),

@@ -13,6 +13,7 @@ from rdcompose.cli.archive_options import add_archive_options
 from rdcompose.cli.boot_options import add_boot
 from rdcompose.cli.content_options import add_content_options
 from rdcompose.cli.diff_options import add_diff
+from rdcompose.cli.find_options import add_find
 from rdcompose.cli.image_options import add_image_options
 from rdcompose.cli.ls_options import add_ls
 from rdcompose.cli.matrix_options import add_matrix
@@ -58,6 +59,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_kernels(commands)
     add_supports(commands, add_common=_add_common)
     add_why(commands, add_common=_add_common)
+    add_find(commands, add_common=_add_common)
     add_outdated(commands)
     add_release(commands)
     add_rebuild(commands, add_common=_add_common)

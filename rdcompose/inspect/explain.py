@@ -152,10 +152,10 @@ class Explainer:
             return [self._module(word, name, every=every)]
         if name in self._graph.builtin:
             return [self._builtin(word, name)]
-        if names := self._graph.resolve(word):
-            return [self._module(word, found, every=every) for found in names]
-        if self._graph.is_builtin(word):
-            return [self._builtin(word, word)]
+        found = [self._module(word, one, every=every) for one in self._graph.resolve(word)]
+        found += [self._builtin(word, one) for one in self._graph.resolve_builtin(word)]
+        if found:
+            return found
         option = self._option(name, "n")
         state = State.UNKNOWN if self.subject.whole else State.NOT_THERE
         near = self._index.near(word)

@@ -64,8 +64,8 @@ def _facts(subject: Subject, found: Explanation) -> Iterator[tuple[str, str]]:
         yield "left out", f"by {found.left_out.text!r} in {found.left_out}"
     if found.addition is not None:
         yield from _addition(subject, found.name, found.addition)
-    yield from _needs("needs", found.needs, of=True)
-    yield from _needs("needed by", found.needed_by, of=False)
+    yield from needs_lines("needs", found.needs, of=True)
+    yield from needs_lines("needed by", found.needed_by, of=False)
 
 
 def _chain(word: str, chain: Chain, loaded: str) -> Iterator[tuple[str, str]]:
@@ -128,7 +128,8 @@ def _addition(subject: Subject, name: str, addition: Addition) -> Iterator[tuple
         yield "", f"no alias leads to {name}: only modules.autoload, or you, will load it"
 
 
-def _needs(word: str, needs: Sequence[Need], *, of: bool) -> Iterator[tuple[str, str]]:
+def needs_lines(word: str, needs: Sequence[Need], *, of: bool) -> Iterator[tuple[str, str]]:
+    """Yield a row for each kind of need, the first with ``word``: who is needed, or who needs."""
     by_kind: dict[NeedKind, list[str]] = {}
     for need in needs:
         by_kind.setdefault(need.kind, []).append(need.name if of else need.by)
@@ -171,8 +172,8 @@ def _module_data(found: Explanation) -> dict[str, Any]:
             for removal in found.removals
         ],
         "loaded_by": found.loaded or None,
-        "needs": [_need_data(need) for need in found.needs],
-        "needed_by": [_need_data(need) for need in found.needed_by],
+        "needs": [need_data(need) for need in found.needs],
+        "needed_by": [need_data(need) for need in found.needed_by],
         "left_out_by": _line_data(found.left_out),
         "add": None
         if addition is None
@@ -193,11 +194,12 @@ def _chain_data(chain: Chain) -> dict[str, Any]:
         "reason": None if start is None else str(start),
         "line": None if start is None else _line_data(start.line),
         "module": chain.first,
-        "steps": [_need_data(need) for need in chain.needs],
+        "steps": [need_data(need) for need in chain.needs],
     }
 
 
-def _need_data(need: Need) -> dict[str, Any]:
+def need_data(need: Need) -> dict[str, Any]:
+    """Return a need, ready for JSON."""
     return {
         "by": need.by,
         "name": need.name,

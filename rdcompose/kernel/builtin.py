@@ -47,6 +47,14 @@ class Builtin:
         return {modname(path): path for path in self.paths}
 
 
+def read_modinfo(data: bytes) -> dict[str, tuple[tuple[str, str], ...]]:
+    """Return keys and values of ``modules.builtin.modinfo``, by module name, in its order."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    for name, key, value in _records(data):
+        found.setdefault(name, []).append((key, value))
+    return {name: tuple(pairs) for name, pairs in found.items()}
+
+
 def _records(modinfo: bytes) -> Iterable[tuple[str, str, str]]:
     # What comes after the last NUL is cut off.
     for text in modinfo.decode("utf-8", "surrogateescape").split("\0")[:-1]:

@@ -109,8 +109,12 @@ class Depmod:
 
     def is_builtin(self, name: str) -> bool:
         """Whether a module name or alias stands for something built in."""
+        return bool(self.resolve_builtin(name))
+
+    def resolve_builtin(self, name: str) -> tuple[str, ...]:
+        """Return the names of what is built in behind a module name or alias."""
         wanted = normalize_alias(name)
-        return wanted in self._builtin_names or bool(self._builtin_aliases.find(wanted))
+        return (wanted,) if wanted in self._builtin_names else self._builtin_aliases.find(wanted)
 
     def index_files(self, names: Container[str] | None = None) -> dict[str, bytes]:
         """Return the ``modules.*`` files that depmod makes, text and binary, by name.

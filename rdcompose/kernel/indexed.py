@@ -123,8 +123,12 @@ class IndexedModules:
 
     def is_builtin(self, name: str) -> bool:
         """Whether a module name or alias stands for something built in."""
+        return bool(self.resolve_builtin(name))
+
+    def resolve_builtin(self, name: str) -> tuple[str, ...]:
+        """Return the names of what is built in behind a module name or alias."""
         wanted = normalize_alias(name)
-        return wanted in self.builtin or bool(self._builtin_aliases.find(wanted))
+        return (wanted,) if wanted in self.builtin else self._builtin_aliases.find(wanted)
 
     def _dependencies(self) -> Iterator[tuple[str, list[str]]]:
         """Yield paths, and those of all modules that each needs."""

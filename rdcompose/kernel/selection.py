@@ -87,6 +87,10 @@ class ModuleGraph(Protocol):
         """Whether a module name or alias is served by built-in code."""
         ...
 
+    def resolve_builtin(self, name: str, /) -> tuple[str, ...]:
+        """Names of the built-in code behind a module name or alias."""
+        ...
+
 
 class WhyKind(enum.Enum):
     """How a module came into the initramfs."""

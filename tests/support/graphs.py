@@ -77,7 +77,12 @@ class FakeGraph:
         return tuple(module for module in self.modules if self._serves(module, name))
 
     def is_builtin(self, name: str) -> bool:
-        return modname(name) in self.builtin or any(self._serves(n, name) for n in self.builtin)
+        return bool(self.resolve_builtin(name))
+
+    def resolve_builtin(self, name: str) -> tuple[str, ...]:
+        if modname(name) in self.builtin:
+            return (modname(name),)
+        return tuple(found for found in self.builtin if self._serves(found, name))
 
     def _serves(self, name: str, wanted: str) -> bool:
         aliases = map(normalize_alias, self._get(name, "alias"))
