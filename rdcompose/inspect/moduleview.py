@@ -28,7 +28,9 @@ _MAX_LIST: Final = 1 << 20
 class ModuleView:
     """A module in an image; ``size`` and ``share`` are in bytes, ``None`` where not weighed.
 
-    ``why`` is in words; ``needs`` and ``needed_by`` are names of modules of the same image.
+    ``path`` is below the module directory, where it lies in one. ``why`` is in words, empty where
+    neither a manifest nor a file of the image tells; ``needs`` and ``needed_by`` are names of
+    modules of the same image.
     """
 
     name: str
@@ -61,11 +63,14 @@ def view_modules(
 def weighed_modules(weight: Weight | None) -> tuple[ModuleView, ...]:
     """Return the modules of what was only weighed, in the order of their paths."""
     parts = () if weight is None else weight.parts
-    found = [
-        ModuleView(name=modname(part.name), path=part.name, size=part.size, share=part.share)
-        for part in parts
-        if part.kind is Kind.MODULES
-    ]
+    found = []
+    for part in parts:
+        if part.kind is Kind.MODULES:
+            place = module_place(part.name, disk=True)
+            path = part.name if place is None else place[1]
+            found.append(
+                ModuleView(name=modname(path), path=path, size=part.size, share=part.share)
+            )
     return tuple(sorted(found, key=lambda view: view.path))
 
 
@@ -76,10 +81,10 @@ def _view(
     users = () if reason is None else reason.needed_by
     return ModuleView(
         name=module.name,
-        path=module.path,
+        path=module.inner,
         size=size,
         share=share,
-        why="" if reason is None else str(reason),
+        why=str(reason) if reason is not None and (reason.recorded or reason.loaded) else "",
         needs=tuple(dict.fromkeys(need.name for need in needs)),
         needed_by=tuple(dict.fromkeys(need.by for need in users)),
         version=module.elf.value("version") or "",

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 # What has files in it.
 _IMAGES: Final = frozenset({Kind.INITRAMFS, Kind.DISK, Kind.UKI})
 # What is looked at by itself, as nothing is known that it has to fit.
-_ALONE: Final = frozenset({Kind.PACKAGE, Kind.FILESYSTEM})
+_ALONE: Final = frozenset({Kind.DIRECTORY, Kind.PACKAGE, Kind.FILESYSTEM})
 # Roles of a manifest's inputs that are one program each, and where it lies.
 _PROGRAMS: Final = {"busybox": "bin/busybox", "e2fsck": "sbin/e2fsck"}
 
@@ -111,7 +111,7 @@ def overview(
         found = []
         files = []
         for path in paths:
-            with open_image(path) as image:
+            with open_image(path, path.name or str(path)) as image:
                 sets = _sets_of(path, release, stack) if image.kind is Kind.DIRECTORY else None
                 if sets is not None:
                     found.append(sets)

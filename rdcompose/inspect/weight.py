@@ -51,12 +51,13 @@ _MEASURED: Final = 12
 _MEASURED_BYTES: Final = 400_000_000
 _FIRMWARE: Final = re.compile(r"(?:usr/)?lib/firmware/(?:([^/]+)/)?.+")
 _MICROCODE: Final = re.compile(r"kernel/.+")
-_KERNEL: Final = ".linux"
+_KERNEL_SECTION: Final = ".linux"
+_KERNEL: Final = re.compile(r"boot/(?:vmlinu[xz]|Image|kernel)\b[^/]*")
 # A subsystem: drivers/net, fs/btrfs, net.
 _SUBSYSTEM: Final = re.compile(r"(?:[^/]*/)?(?:drivers|fs|arch|sound)/[^/]+|(?:[^/]+/)?[^/]+")
 # Where an entry is a record of newc, with header and name.
 _RECORDS: Final = frozenset({FileKind.INITRAMFS, FileKind.UKI})
-# Where module directories may lie at the top, and no microcode does.
+# Where module directories may lie at the top.
 _AS_DISKS: Final = frozenset({FileKind.DISK, FileKind.FILESYSTEM})
 
 
@@ -70,6 +71,7 @@ class Kind(enum.StrEnum):
     FIRMWARE = "firmware"
     MICROCODE = "microcode"
     INIT = "init and settings"
+    OTHERS = "other files"
     STUB = "EFI stub and settings"
     LINKS = "links and directories"
     TABLES = "tables"
@@ -172,7 +174,6 @@ class _Weighing:
 
     def __init__(self, image: Opened) -> None:
         self._image = image
-        self._as_disk = image.kind in _AS_DISKS
         self._records = image.kind in _RECORDS
         self._level = _FAST_LEVEL if image.size > _LARGE else _LEVEL
         self._meters: dict[int, ShareMeter | None] = {}
@@ -204,7 +205,7 @@ class _Weighing:
             share = meter.add(itertools.chain([_header(entry)], reading))
         if reading.broken is not None:
             self.unread.append(Damage(entry.path, reading.broken))
-        kind, group = _kind(entry, reading.start, disk=self._as_disk)
+        kind, group = _kind(entry, reading.start, self._image.kind)
         return _Row(
             path=entry.path,
             kind=kind,
@@ -261,7 +262,7 @@ def _without_entries(pieces: Sequence[Piece]) -> Iterator[_Row]:
     """Yield the pieces that nothing lies in: a kernel, and what else is in an EFI program."""
     for number, piece in enumerate(pieces):
         if not piece.entries and piece.size is not None:
-            kind = Kind.KERNEL if piece.label == _KERNEL else Kind.STUB
+            kind = Kind.KERNEL if piece.label == _KERNEL_SECTION else Kind.STUB
             yield _Row(piece.label, kind, "", 1, piece.unpacked or piece.size, piece.size, number)
 
 
@@ -272,7 +273,7 @@ def _weigh_squashfs(path: Path) -> Weight:
         image = SquashfsImage(open_qcow2(source) if is_qcow2(start) else source)
         rows = []
         for entry, stored in image.stored_sizes():
-            kind, group = _kind(entry, b"", disk=True)
+            kind, group = _kind(entry, b"", FileKind.DISK)
             size = entry.content.size if isinstance(entry, File) else 0
             files = int(not isinstance(entry, Directory))
             rows.append(_Row(entry.path, kind, group, files, size, stored))
@@ -281,11 +282,12 @@ def _weigh_squashfs(path: Path) -> Weight:
     return _weight(rows, compression=image.compressor, size=image.size)
 
 
-def _kind(entry: Entry, start: bytes, *, disk: bool) -> tuple[Kind, str]:
-    """Return what a file is for, and its group."""
+def _kind(entry: Entry, start: bytes, image: FileKind) -> tuple[Kind, str]:
+    """Return what a file in a kind of image is for, and its group."""
     path = entry.path
     if not isinstance(entry, File):
         return Kind.LINKS, ""
+    disk = image in _AS_DISKS
     if plain_module_path(path) is not None:
         return Kind.MODULES, _subsystem(path, disk=disk)
     place = module_place(path, disk=disk)
@@ -293,9 +295,13 @@ def _kind(entry: Entry, start: bytes, *, disk: bool) -> tuple[Kind, str]:
         return Kind.INDEXES, ""
     if (found := _FIRMWARE.fullmatch(path)) is not None:
         return Kind.FIRMWARE, found[1] or ""
-    if _MICROCODE.fullmatch(path) is not None and not disk:
-        return Kind.MICROCODE, ""
-    return (Kind.PROGRAMS if is_elf(start) else Kind.INIT), ""
+    return (Kind.PROGRAMS if is_elf(start) else _other_kind(path, image)), ""
+
+
+def _other_kind(path: str, image: FileKind) -> Kind:
+    if image in _RECORDS:
+        return Kind.MICROCODE if _MICROCODE.fullmatch(path) is not None else Kind.INIT
+    return Kind.KERNEL if _KERNEL.fullmatch(path) is not None else Kind.OTHERS
 
 
 def _subsystem(path: str, *, disk: bool) -> str:

@@ -12,6 +12,7 @@ It is spoken to over two pipes, in the Chrome DevTools Protocol
 from __future__ import annotations
 
 import base64
+import fcntl
 import json
 import os
 import select
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
 
 # For a browser that hangs; a busy machine takes seconds.
 _PATIENCE: Final = 240.0
-# The numbers of the pipes are fixed; a shell moves ours there.
-_START: Final = 'exec "$0" "$@" 3<&{ours} 4>&{theirs}'
 _OPTIONS: Final = (
     "--headless",
     "--remote-debugging-pipe",
@@ -53,20 +52,22 @@ class Browser:
         program = tool("chromium")
         reads, self._send = os.pipe()
         self._receive, writes = os.pipe()
+        # Out of the way of the numbers that they get.
+        ours, theirs = (fcntl.fcntl(end, fcntl.F_DUPFD, 10) for end in (reads, writes))
         try:
             self._process = subprocess.Popen(
                 [
-                    *("sh", "-c", _START.format(ours=reads, theirs=writes), program),
+                    *("bash", "-c", f'exec "$0" "$@" 3<&{ours} 4>&{theirs}', program),
                     *(*_OPTIONS, f"--user-data-dir={home / 'profile'}"),
                 ],
-                pass_fds=(reads, writes),
+                pass_fds=(ours, theirs),
                 env={**os.environ, "HOME": str(home), "XDG_CONFIG_HOME": str(home)},
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
             )
         finally:
-            os.close(reads)
-            os.close(writes)
+            for end in (reads, writes, ours, theirs):
+                os.close(end)
         self._pending = b""
         self._number = 0
         self.events: list[dict[str, Any]] = []

@@ -8,7 +8,6 @@ from rdcompose.cli.page.chart import TONES, draw
 from rdcompose.cli.page.markup import put
 from rdcompose.cli.page.tables import Number, Path, Share, Size, Toned, add_table
 from rdcompose.cli.terminal import size_text
-from rdcompose.inspect.artifact import Kind
 from rdcompose.inspect.findings import Severity, count
 
 if TYPE_CHECKING:
@@ -22,6 +21,10 @@ if TYPE_CHECKING:
     from rdcompose.inspect.weight import Part, Weight
 
 _CHECK_HEADS: Final = ("Check", "Result", "What was found")
+_MODULE_HEADS: Final = (
+    *("Module", "Stored", "Unpacked", "What it is", "Why it is there"),
+    *("Needs", "Needed by", "Version", "Path"),
+)
 # Of all files, modules among them, the largest are listed.
 _FILES: Final = 200
 # Tables of more rows are folded up.
@@ -55,18 +58,11 @@ def add_checks(parent: Element, checks: Sequence[Check]) -> None:
 def add_others(parent: Element, others: Sequence[Other]) -> None:
     """Add the files that nothing lies in."""
     put(parent, "h3", "Other files")
-    heads = ["File", "What it is", "Size"]
-    troubled = any(other.problem for other in others)
-    heads += ["Problem"] if troubled else []
     rows = [
-        (
-            Path(other.name),
-            other.kind.value,
-            Size(other.size),
-            *((Path(other.problem or ""),) if troubled else ()),
-        )
+        (Path(other.name), other.kind.value, Size(other.size), Path(other.problem or ""))
         for other in others
     ]
+    heads = ("File", "What it is", "Size", "Problem")
     add_table(parent, "Files without files in them", heads, rows)
 
 
@@ -118,15 +114,7 @@ def _add_kinds(parent: Element, weight: Weight) -> None:
 def _add_parts(
     parent: Element, caption: str, head: str, parts: Sequence[Part], weight: Weight
 ) -> None:
-    measured = any(part.saves is not None for part in parts)
-    heads = (
-        head,
-        "Stored",
-        "Share",
-        "Unpacked",
-        "Files",
-        *(("Saved without",) if measured else ()),
-    )
+    heads = (head, "Stored", "Share", "Unpacked", "Files", "Saved without")
     rows = [
         (
             Toned(part.name, TONES[part.kind]),
@@ -134,7 +122,7 @@ def _add_parts(
             Share(part.share, weight.size),
             Size(part.size),
             Number(part.files),
-            *((Size(part.saves),) if measured else ()),
+            Size(part.saves),
         )
         for part in parts
     ]
@@ -164,26 +152,20 @@ def _add_modules(parent: Element, image: Image) -> None:
     if len(modules) > _OPEN:
         place = put(parent, "details")
         put(place, "summary", "Show all modules")
-    heads = ["Module", "Stored", "Share", "Unpacked"]
-    explained = image.kind is not Kind.DISK and any(module.why for module in modules)
-    heads += ["Why it is there"] if explained else []
-    heads += ["Needs", "Needed by", "Version", "What it is", "Path"]
-    whole = 0 if image.weight is None else image.weight.size
-    rows = [_module(module, whole, explained=explained) for module in modules]
-    add_table(place, f"Modules in {image.name}", heads, rows)
+    rows = [_module(module) for module in modules]
+    add_table(place, f"Modules in {image.name}", _MODULE_HEADS, rows)
 
 
-def _module(module: ModuleView, whole: int, *, explained: bool) -> tuple[Cell, ...]:
+def _module(module: ModuleView) -> tuple[Cell, ...]:
     return (
         module.name,
         Size(module.share),
-        Share(module.share, whole),
         Size(module.size),
-        *((Path(module.why),) if explained else ()),
+        Path(module.description),
+        Path(module.why),
         Path(_names(module.needs)),
         Path(_names(module.needed_by)),
-        module.version,
-        Path(module.description),
+        Path(module.version),
         Path(module.path),
     )
 

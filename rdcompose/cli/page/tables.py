@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 # Kernels have four thousand modules; a table of more is nobody's to read.
 MAX_ROWS: Final = 6000
+# Texts that need no more room than they have.
+_SHORT: Final = 24
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -59,12 +61,15 @@ Cell = str | Size | Share | Number | Toned | Path
 def add_table(
     parent: Element, caption: str, heads: Sequence[str], rows: Sequence[Sequence[Cell]]
 ) -> None:
-    """Add a table; the first cell of a row names it."""
+    """Add a table; the first cell of a row names it. Columns with nothing in them are left out."""
+    kept = [index for index in range(len(heads)) if any(not _empty(row[index]) for row in rows)]
+    heads = [heads[index] for index in kept]
+    rows = [[row[index] for index in kept] for row in rows]
     box = put(parent, "div", class_="scroll", tabindex="0", role="region", aria_label=caption)
     table = put(box, "table")
     put(table, "caption", caption)
     head = put(put(table, "thead"), "tr")
-    for name, cell in zip(heads, rows[0] if rows else heads, strict=True):
+    for name, cell in zip(heads, rows[0], strict=True):
         attributes = {"class_": "n"} if isinstance(cell, Size | Share | Number) else {}
         put(head, "th", name, scope="col", **attributes)
     body = put(table, "tbody")
@@ -76,19 +81,30 @@ def add_table(
         put(parent, "p", f"and {len(rows) - MAX_ROWS} more")
 
 
+def _empty(cell: Cell) -> bool:
+    match cell:
+        case str():
+            return not cell
+        case Path(text) | Toned(text):
+            return not text
+        case Size(value) | Share(value) | Number(value):
+            return value is None
+
+
 def _add_cell(line: Element, cell: Cell, *, header: bool) -> None:
     place = put(line, "th", scope="row") if header else put(line, "td")
     match cell:
         case str():
             place.text = shown(cell)
         case Path():
-            place.set("class", "p")
             place.text = shown(cell.text)
+            if len(cell.text) > _SHORT:
+                place.set("class", "p")
         case Toned():
             swatch = put(place, "svg", class_="swatch", width="12", height="12", aria_hidden="true")
             put(swatch, "rect", class_=cell.tone, width="12", height="12")
-            # Text stays beside its colour.
-            swatch.tail = f"\N{NO-BREAK SPACE}{shown(cell.text)}"
+            swatch.tail = f" {shown(cell.text)}"
+            place.set("class", "p" if len(cell.text) > _SHORT else "w")
         case Size() | Share() | Number():
             place.set("class", "n")
             if cell.value is not None:
