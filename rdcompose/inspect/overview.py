@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from rdcompose.errors import FormatError, SpecError, UnsupportedError
 from rdcompose.formats.compression import parse_compression
 from rdcompose.inspect.artifact import Kind
+from rdcompose.inspect.banners import MAX_PROGRAM, read_version
 from rdcompose.inspect.bootfolder import FolderKind
 from rdcompose.inspect.collection import Collection
 from rdcompose.inspect.gathering import gather
@@ -21,6 +22,7 @@ from rdcompose.inspect.opened import open_image
 from rdcompose.inspect.verify import verify
 from rdcompose.inspect.weight import weigh
 from rdcompose.kernel.release import machine_name
+from rdcompose.tree import File, read_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -45,7 +47,11 @@ _PROGRAMS: Final = {"busybox": "bin/busybox", "e2fsck": "sbin/e2fsck"}
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ProgramView:
-    """A program or library; ``version`` is that of the package that a manifest names for it."""
+    """A program or library.
+
+    ``version`` is name and version of the package that a manifest names for it, else what it says
+    itself, or empty. ``needs`` are the libraries that it is linked with.
+    """
 
     path: str
     elf: str
@@ -125,10 +131,15 @@ def overview(
 
 
 def _sets_of(path: Path, release: str | None, stack: ExitStack) -> _Gathered | None:
-    """Return the sets of a directory; ``None`` if it is a tree to look into."""
+    """Return the sets of a directory; ``None`` if it is a tree to look into.
+
+    :raises SpecError: there is none of the release that is asked for.
+    """
     try:
         return gather([path], release, stack)
     except SpecError:
+        if release is not None:
+            raise
         return None
 
 
@@ -242,7 +253,7 @@ def _packing(manifest: Mapping[str, Any]) -> tuple[bool, int | None]:
 
 
 def _programs(contents: Contents, manifest: Mapping[str, Any]) -> Iterator[ProgramView]:
-    versions = _packaged(manifest)
+    packaged = _packaged(manifest)
     for program in contents.programs:
         elf = program.elf
         yield ProgramView(
@@ -250,8 +261,17 @@ def _programs(contents: Contents, manifest: Mapping[str, Any]) -> Iterator[Progr
             machine_name(elf.machine, elf.bits, elf.byteorder),
             elf.needed,
             program.sha256,
-            versions.get(program.path, ""),
+            packaged.get(program.path) or _own_version(contents, program.path),
         )
+
+
+def _own_version(contents: Contents, path: str) -> str:
+    """Return what a program says of its version itself."""
+    entry = contents.tree.get(path)
+    if not isinstance(entry, File) or entry.content.size > MAX_PROGRAM:
+        return ""
+    said = read_version(path.rpartition("/")[2], read_all(entry.content))
+    return "" if said is None else f"{said.name} {said.version}"
 
 
 def _packaged(manifest: Mapping[str, Any]) -> dict[str, str]:
