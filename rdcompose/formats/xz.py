@@ -44,8 +44,11 @@ MAX_INDEX: Final = 1 << 20
 MAX_RECORDS: Final = 1 << 17
 # Larger blocks are not held in memory. Level 9 of xz makes blocks of 192 MiB.
 MAX_BLOCK: Final = 64 << 20
-# What blocks may take that are read ahead, packed and decoded.
+# What blocks may take that are read ahead, packed and decoded. At the start more of them may,
+# because whoever reads keeps nothing yet: one block that is slow to decode, as that of a kernel,
+# would stop the others otherwise.
 MAX_AHEAD: Final = 80 << 20
+MAX_AT_START: Final = 136 << 20
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +77,7 @@ def decode(source: BinaryIO, offset: int, size: int, *, threads: int = 1) -> Ite
     Pieces are 1 MiB at most. The index is read first, so that a cut file fails before
     anything is yielded; a damaged block fails when its turn comes. ``source`` is moved by
     the reading thread only. With several threads blocks
-    of up to 80 MiB, packed and decoded, are in memory.
+    of up to 80 MiB, packed and decoded, are in memory, and of 136 MiB at the start.
 
     :raises FormatError: damaged, cut, or no .xz file.
     :raises UnsupportedError: as :func:`read_index`.
@@ -241,6 +244,7 @@ def _decode_blocks(source: BinaryIO, blocks: Sequence[Block], threads: int) -> I
     stop = threading.Event()
     waiting = collections.deque(blocks)
     jobs: collections.deque[_Job] = collections.deque()
+    handed_on = 0
 
     def start() -> None:
         block = waiting.popleft()
@@ -252,7 +256,7 @@ def _decode_blocks(source: BinaryIO, blocks: Sequence[Block], threads: int) -> I
     with ThreadPoolExecutor(threads, thread_name_prefix="xz") as pool:
         try:
             while waiting or jobs:
-                room = MAX_AHEAD - sum(job.cost for job in jobs)
+                room = _ahead(handed_on) - sum(job.cost for job in jobs)
                 if waiting and (not jobs or waiting[0].cost <= room):
                     start()
                     continue
@@ -262,9 +266,15 @@ def _decode_blocks(source: BinaryIO, blocks: Sequence[Block], threads: int) -> I
                     continue
                 # The packed bytes behind a piece are gone as well, or nearly.
                 jobs[0].cost -= len(piece) * jobs[0].block.cost // jobs[0].block.size
+                handed_on += len(piece)
                 yield piece
         finally:
             stop.set()
+
+
+def _ahead(handed_on: int) -> int:
+    """Return what may be ahead when so many bytes were handed on, some of them packed modules."""
+    return max(MAX_AHEAD, MAX_AT_START - 2 * handed_on)
 
 
 def _decode_block(

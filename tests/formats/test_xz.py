@@ -8,15 +8,15 @@ import random
 import struct
 import threading
 import zlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import pytest
 
 from rdcompose.errors import FormatError, UnsupportedError
-from rdcompose.formats import xz
+from rdcompose.formats import decoding, xz
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 THREADS = pytest.mark.parametrize("threads", [1, 2, 3])
 
@@ -123,7 +123,31 @@ def test_blocks_are_decoded_by_several_threads(monkeypatch: pytest.MonkeyPatch) 
 
 def test_little_memory_still_makes_progress(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(xz, "MAX_AHEAD", 1)
+    monkeypatch.setattr(xz, "MAX_AT_START", 1)
     assert decode(FILE, 2) == PLAIN
+
+
+@pytest.mark.parametrize(("at_start", "behind_the_first"), [(1, False), (1 << 30, True)])
+def test_more_is_read_ahead_at_the_start(
+    at_start: int, behind_the_first: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blocks = xz.read_index(io.BytesIO(FILE), 0, len(FILE))
+    begun: list[int] = []
+
+    def spy(source: BinaryIO, offset: int, size: int) -> Iterator[bytes]:
+        begun.append(offset)
+        return inner(source, offset, size)
+
+    inner = decoding.read_range
+    monkeypatch.setattr(xz, "MAX_AHEAD", 1)
+    monkeypatch.setattr(xz, "MAX_AT_START", at_start)
+    monkeypatch.setattr(decoding, "read_range", spy)
+    pieces = xz.decode(io.BytesIO(FILE), 0, len(FILE), threads=2)
+    next(pieces)
+    assert blocks[0].offset in begun
+    assert (blocks[-1].offset in begun) is behind_the_first
+    assert next(pieces)
+    pieces.close()  # type: ignore[attr-defined]
 
 
 def test_large_blocks_are_decoded_as_they_come(monkeypatch: pytest.MonkeyPatch) -> None:
