@@ -13,8 +13,9 @@ import signal
 import sys
 import threading
 from concurrent.futures import BrokenExecutor, ProcessPoolExecutor, as_completed
-from typing import TYPE_CHECKING, Final, NoReturn, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
+from rdcompose.cli.interrupts import later, may_raise
 from rdcompose.cli.job import Failure, Outcome
 from rdcompose.publish import sweep
 
@@ -145,6 +146,7 @@ def _begin() -> None:
     for number in _OF_TERMINALS:
         signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _end)
+    signal.signal(signal.SIGALRM, _end)
     sys.unraisablehook = _pass_over
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {*_OF_TERMINALS, signal.SIGTERM})
     threading.Thread(target=_end_with_parent, daemon=True).start()
@@ -158,10 +160,13 @@ def _unless_ended(work: Work, job: Job) -> tuple[Outcome, ...]:
         os._exit(int(end.code or 0))
 
 
-def _end(number: int, _frame: FrameType | None) -> NoReturn:
+def _end(_number: int, frame: FrameType | None) -> None:
+    if not may_raise(frame):
+        later()
+        return
     # Once: what is being put in order must not be interrupted again.
-    signal.signal(number, signal.SIG_IGN)
-    raise SystemExit(128 + number)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise SystemExit(128 + signal.SIGTERM)
 
 
 def _end_with_parent() -> None:
@@ -172,6 +177,8 @@ def _end_with_parent() -> None:
 
 
 def _pass_over(unraisable: sys.UnraisableHookArgs) -> None:
-    # Where C calls Python, the end cannot pass.
-    if not issubclass(unraisable.exc_type, SystemExit):
+    if issubclass(unraisable.exc_type, SystemExit):
+        # Where C calls Python, the end cannot pass.
+        later()
+    else:
         sys.__unraisablehook__(unraisable)

@@ -56,6 +56,13 @@ _READING: Final = frozenset(
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status; a bug keeps its traceback."""
     try:
+        return _status(argv)
+    except KeyboardInterrupt as interrupt:
+        return _interrupted(getattr(interrupt, "number", signal.SIGINT))
+
+
+def _status(argv: Sequence[str] | None) -> int:
+    try:
         # Imported here, where an interrupt is caught.
         from rdcompose.cli.options import make_parser
 
@@ -72,8 +79,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The reader of standard output has gone, as in "rdcompose … | head -1".
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
-    except KeyboardInterrupt as interrupt:
-        return _interrupted(getattr(interrupt, "number", signal.SIGINT))
     return status
 
 

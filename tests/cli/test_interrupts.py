@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from tests.support.unmeasured import unmeasured
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from types import FrameType
 
 INTERRUPTED: Final = "rdcompose: interrupted\n"
 PATH: Final = ("cache", "path", "--cache", "/cache")
@@ -51,6 +53,38 @@ class Finalized:
 def run(_):
     Finalized()
     raise FormatError("damaged")
+
+rdcompose.cli.main._run = run
+"""
+IN_A_FINALIZER_AND_NOTHING_ELSE: Final = """
+import time
+import rdcompose.cli.main
+
+class Finalized:
+    def __del__(self):
+        signal.raise_signal(number)
+
+def run(_):
+    Finalized()
+    time.sleep(60)
+
+rdcompose.cli.main._run = run
+"""
+WHERE_A_LOCK_WAS_TAKEN: Final = """
+import functools, threading, time
+import rdcompose.cli.main
+
+class Lock:
+    acquire = release = lambda *_: None
+    __enter__ = functools.partial(signal.raise_signal, number)
+
+    def __exit__(self, *_):
+        print("given back")
+
+def run(_):
+    with threading.Condition(Lock()):
+        pass
+    time.sleep(60)
 
 rdcompose.cli.main._run = run
 """
@@ -101,11 +135,35 @@ def run(
         pytest.param(WHILE_IT_IMPORTS, id="imports"),
         pytest.param(WITHIN_GENERATED_CODE, id="generated-code"),
         pytest.param(IN_A_FINALIZER, id="finalizer"),
+        pytest.param(IN_A_FINALIZER_AND_NOTHING_ELSE, id="finalizer-without-an-error"),
     ],
 )
 def test_one_line_at_any_moment(script: str, number: int, tmp_path: Path) -> None:
     done = run(tmp_path, script, number, *PATH)
     assert (done.returncode, done.stdout, done.stderr) == (128 + number, "", INTERRUPTED)
+
+
+def test_no_lock_stays_taken(tmp_path: Path) -> None:
+    """As in a thread that has taken it, and was stopped before anybody could give it back."""
+    done = run(tmp_path, WHERE_A_LOCK_WAS_TAKEN, signal.SIGTERM, *PATH)
+    assert (done.returncode, done.stderr) == (128 + signal.SIGTERM, INTERRUPTED)
+    assert done.stdout == "given back\n"
+
+
+def test_an_import_is_not_left_with_its_locks(monkeypatch: pytest.MonkeyPatch) -> None:
+    found: list[FrameType] = []
+
+    class Finder:
+        @staticmethod
+        def find_spec(*_: object) -> None:
+            found.append(sys._getframe(1))
+
+    monkeypatch.setattr(sys, "meta_path", [Finder(), *sys.meta_path])
+    with pytest.raises(ModuleNotFoundError):
+        importlib.import_module("there_is_none_of_this_name")
+    assert not interrupts.may_raise(found[0])
+    assert interrupts.may_raise(sys._getframe())
+    assert interrupts.may_raise(None)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -177,7 +235,7 @@ def test_an_error_alone_is_an_error(
 def test_handlers_are_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(interrupts, "_arrived", [])
     monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)
-    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM)
     before = {number: signal.getsignal(number) for number in signals}
     try:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
@@ -190,6 +248,7 @@ def test_handlers_are_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
         assert [signal.getsignal(number) for number in signals] == [
             signal.SIG_DFL,
             signal.SIG_DFL,
+            signal.SIG_IGN,
             signal.SIG_IGN,
         ]
     finally:
