@@ -168,6 +168,7 @@ UNREAD: Final = frozenset(
 )
 COMMANDS: Final = (
     *("build", "boot", "verify", "report", "ls", "unpack", "cat", "pi", "kernels", "supports"),
+    *("why", "find"),
     *("cache", "cache list"),
     *("mkinitramfs", "modules2qcow2", "update-busybox", "update-e2fsck"),
 )
@@ -211,8 +212,13 @@ def test_help_loads_no_heavy_library(command: str) -> None:
         (("ls", "gone"), "cannot read gone: No such file"),
         (("unpack", "gone", "out"), "cannot read gone: No such file"),
         (("cat", "gone", "init"), "cannot read gone: No such file"),
+        (("why", "./gone", "ext4"), "cannot read ./gone: No such file"),
+        (("find", "gone.deb", "ext4"), "cannot read gone.deb: No such file"),
     ],
-    ids=["version", "option", "package", "pi", "verify", "report", "boot", "ls", "unpack", "cat"],
+    ids=[
+        *("version", "option", "package", "pi", "verify", "report", "boot", "ls", "unpack", "cat"),
+        *("why", "find"),
+    ],
 )
 def test_wrong_words_are_told_before_much_is_loaded(words: Sequence[str], message: str) -> None:
     modules, said = loaded(*words)

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rdcompose.cli.given import is_path
 from rdcompose.errors import SpecError, UsageError
-from rdcompose.kernel.layout import BOOT, IMAGE_NAMES, MODULE_ROOTS
-from rdcompose.kernel.moduletree import plain_module_path
 
 if TYPE_CHECKING:
     import argparse
@@ -39,7 +37,7 @@ def told_apart(words: Sequence[str]) -> About:
     first, *rest = words
     path = Path(first)
     if is_path(first) and not path.exists():
-        raise SpecError(f"cannot read {first}: there is no such file or directory")
+        raise SpecError(f"cannot read {first}: No such file or directory")
     package = path.is_file() and _is_package(path)
     more = 0
     while path.is_file() and more < len(rest) and _belongs(Path(rest[more]), package=package):
@@ -56,6 +54,8 @@ def told_apart(words: Sequence[str]) -> About:
 
 def _belongs(path: Path, *, package: bool) -> bool:
     """Whether a word that follows a file is one more of the same kernel."""
+    from rdcompose.kernel.moduletree import plain_module_path
+
     if plain_module_path(path.name) is not None or not path.is_file():
         return False
     return _is_package(path) if package else True
@@ -73,6 +73,8 @@ def _is_root(path: Path) -> bool:
     """Whether a kernel is installed below a directory: modules, and an image of it."""
     if not path.is_dir():
         return False
+    from rdcompose.kernel.layout import BOOT, IMAGE_NAMES, MODULE_ROOTS
+
     images = [path / BOOT, *(path / root for root in MODULE_ROOTS)]
     boots = any(
         next(place.glob(f"{name}*" if place.name == "boot" else f"*/{name}"), None) is not None

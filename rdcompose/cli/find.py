@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 from rdcompose.cli.about import one_kernel, told_apart
 from rdcompose.cli.terminal import warn
 from rdcompose.errors import UsageError
-from rdcompose.inspect.catalogue import Catalogue, FoundAs, Source
-from rdcompose.inspect.findtext import as_data, as_text
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Sequence
 
     from rdcompose.cli.about import About
+    from rdcompose.inspect.catalogue import Source
     from rdcompose.inspect.holdings import Holdings
 
 
@@ -23,9 +21,14 @@ def find(arguments: argparse.Namespace) -> int:
     """Run the command; returns the exit status."""
     about = told_apart((arguments.word, *arguments.rest))
     source = _of_files(arguments, about) if about.files else _of_kernel(arguments, about)
+    from rdcompose.inspect.catalogue import Catalogue, FoundAs
+    from rdcompose.inspect.findtext import as_data, as_text
+
     catalogue = Catalogue(source)
     found = [catalogue.find(word) for word in about.words]
     if arguments.json:
+        import json
+
         print(json.dumps(as_data(source.release, found), indent=2, ensure_ascii=False))
     elif not arguments.quiet:
         print(as_text(found, whole=arguments.verbose), end="")
@@ -34,6 +37,7 @@ def find(arguments: argparse.Namespace) -> int:
 
 def _of_kernel(arguments: argparse.Namespace, about: About) -> Source:
     from rdcompose.compose.layout import depmod_of
+    from rdcompose.inspect.catalogue import Source
 
     package = one_kernel(arguments, about.kernel)
     depmod = depmod_of(package.tree)
@@ -65,12 +69,16 @@ def _of_files(arguments: argparse.Namespace, about: About) -> Source:
 
 def _unread(source: Source, words: Sequence[str]) -> frozenset[str]:
     """Return the modules at hand that are asked about, and were not read."""
+    from rdcompose.inspect.catalogue import Catalogue
+
     catalogue = Catalogue(source)
     names = {name for word in words for name in catalogue.names(word)}
     return frozenset(name for name in names if name in source.places).difference(source.modinfo)
 
 
 def _source(held: Holdings) -> Source:
+    from rdcompose.inspect.catalogue import Source
+
     return Source(
         release=held.release,
         graph=held.graph,

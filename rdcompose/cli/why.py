@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 from rdcompose.cli.about import one_kernel, told_apart
 from rdcompose.errors import UsageError
-from rdcompose.inspect.explain import Explainer
 
 if TYPE_CHECKING:
     import argparse
@@ -20,6 +18,8 @@ def why(arguments: argparse.Namespace) -> int:
     """Run the command; returns the exit status."""
     about = told_apart((arguments.word, *arguments.rest))
     subject = _subject(arguments, about)
+    from rdcompose.inspect.explain import Explainer
+
     explainer = Explainer(subject)
     found = [
         explanation
@@ -31,6 +31,8 @@ def why(arguments: argparse.Namespace) -> int:
 
         print(drawing(found), end="")
     elif arguments.json:
+        import json
+
         from rdcompose.inspect.explanations import as_data
 
         print(json.dumps(as_data(subject, found), indent=2, ensure_ascii=False))

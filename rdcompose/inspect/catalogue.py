@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from rdcompose.formats.modindex import matches
 from rdcompose.kernel.builtin import read_modinfo
 from rdcompose.kernel.modmatch import ModuleIndex
-from rdcompose.kernel.module import modname
+from rdcompose.kernel.moduletree import named_module
 from rdcompose.kernel.needs import Needs
 
 if TYPE_CHECKING:
@@ -137,9 +137,9 @@ class Catalogue:
         return self._named(word)[1]
 
     def _named(self, word: str) -> tuple[FoundAs, tuple[str, ...], tuple[str, ...]]:
-        name = modname(word)
+        name = named_module(word)
         graph = self._graph
-        if name in graph.modules or name in graph.builtin:
+        if name is not None and (name in graph.modules or name in graph.builtin):
             inside = (name,) if name in graph.modules else ()
             return FoundAs.NAME, inside, () if inside else (name,)
         modules, builtin = graph.resolve(word), graph.resolve_builtin(word)

@@ -16,7 +16,7 @@ from rdcompose.kernel.chains import Chain, all_chains, chain_of, is_start
 from rdcompose.kernel.choice import Choice, effects
 from rdcompose.kernel.modlist import Line, ListEntry
 from rdcompose.kernel.modmatch import ModuleIndex
-from rdcompose.kernel.module import modname
+from rdcompose.kernel.moduletree import named_module
 from rdcompose.kernel.needs import Needs
 from rdcompose.kernel.optionname import probable_option
 
@@ -147,7 +147,7 @@ class Explainer:
 
         ``every`` asks for all chains. There is always an answer, if only that nothing is known.
         """
-        name = modname(word)
+        name = named_module(word) or word
         if name in self._graph.modules:
             return [self._module(word, name, every=every)]
         if name in self._graph.builtin:

@@ -93,8 +93,14 @@ def read_holdings(
 
 def _is_tree(directory: Path) -> bool:
     """Whether it is an unpacked initramfs or a root, and not one with files beside each other."""
-    places = ("lib/modules", "usr/lib/modules")
-    return any((directory / place).is_dir() for place in places)
+    return _is_module_directory(directory) or any(
+        (directory / place).is_dir() for place in ("lib/modules", "usr/lib/modules")
+    )
+
+
+def _is_module_directory(path: Path) -> bool:
+    """Whether it is what is called ``lib/modules/R`` elsewhere."""
+    return (path / "kernel").is_dir() and (path / "modules.order").exists()
 
 
 def _files(directory: Path) -> list[Path]:
@@ -152,7 +158,8 @@ class _Reading:
         return self._found.setdefault(release, _Found())
 
     def _walk(self, opened: Opened) -> None:
-        disk = opened.kind is Kind.DISK
+        bare = _is_module_directory(opened.path)
+        disk = opened.kind is Kind.DISK or bare
         for located in opened.entries():
             entry = located.entry
             if not isinstance(entry, File):
@@ -161,7 +168,9 @@ class _Reading:
             try:
                 if place is not None:
                     release = place[0] or named_release(opened.path.name)
-                    self._take(opened, self._of(release), place[1], entry.content)
+                    if bare:
+                        release = opened.path.resolve().name
+                    self._take(opened.name, self._of(release), place[1], entry.content, disk=disk)
                 elif loads_modules(entry.path) and entry.content.size <= _MAX_LIST and not disk:
                     names = loaded_names(read_all(entry.content))
                     earlier = self._loaded.get(opened.name, {})
@@ -171,15 +180,14 @@ class _Reading:
         if opened.problem is not None:
             self._problems.append(f"{opened.name}: {opened.problem.message}")
 
-    def _take(self, opened: Opened, found: _Found, inner: str, content: Content) -> None:
+    def _take(self, file: str, found: _Found, inner: str, content: Content, *, disk: bool) -> None:
         if plain_module_path(inner) is None:
             if inner in INDEX_NAMES and content.size <= _MAX_INDEX:
-                found.lists.setdefault(opened.name, {})[inner] = read_all(content)
+                found.lists.setdefault(file, {})[inner] = read_all(content)
             return
         name = modname(inner)
-        disk = opened.kind is Kind.DISK
         held = found.disk if disk else found.initramfs
-        held[name] = opened.name
+        held[name] = file
         found.paths[name] = inner
         plain = inner.endswith(".ko")
         if content.size <= MAX_MODULE and ((plain and not disk) or self._wanted(name)):
@@ -197,7 +205,7 @@ class _Reading:
         loaded: dict[str, str] = {}
         for name in sorted(names):
             loaded = self._loaded.get(name, {}) | loaded
-        graph = IndexedModules(found.paths.values(), lists, found.elf)
+        graph = self._graph(found, lists)
         return Holdings(
             release=chosen,
             graph=graph,
@@ -211,6 +219,15 @@ class _Reading:
             manifest=found.manifest or spare.manifest,
             problems=tuple(self._problems),
         )
+
+    def _graph(self, found: _Found, lists: Mapping[str, bytes]) -> IndexedModules:
+        paths = found.paths.values()
+        try:
+            return IndexedModules(paths, lists, found.elf)
+        except (FormatError, UnsupportedError) as error:
+            self._problems.append(f"an index of modules cannot be read: {error.message}")
+        texts = {name: data for name, data in lists.items() if not name.endswith(".bin")}
+        return IndexedModules(paths, texts, found.elf)
 
     def _chosen(self, release: str | None, paths: Iterable[Path]) -> str | None:
         having = [name for name, found in self._found.items() if found.paths or found.lists]

@@ -17,7 +17,7 @@ from rdcompose.errors import FormatError, RdcomposeError
 from rdcompose.formats.compression import decompress
 from rdcompose.formats.elf import read_module
 from rdcompose.kernel.held import Held, Store, give_back, share_heap
-from rdcompose.kernel.module import Module
+from rdcompose.kernel.module import Module, modname
 from rdcompose.tree import encode_name
 
 if TYPE_CHECKING:
@@ -58,6 +58,15 @@ def plain_module_path(path: str) -> str | None:
             path = path.removesuffix(suffix)
             break
     return path if path.endswith(".ko") else None
+
+
+def named_module(word: str) -> str | None:
+    """Return the name of a module that somebody wrote, by itself or as a path.
+
+    ``None`` for what cannot be one, as the name of another file.
+    """
+    base = word.rpartition("/")[2]
+    return modname(base) if "." not in base or plain_module_path(base) is not None else None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

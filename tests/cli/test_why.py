@@ -153,7 +153,7 @@ def test_by_path_and_alias(capsys: Capture) -> None:
     ("words", "status", "problem"),
     [
         (("kernel.deb",), 2, ""),
-        (("gone.deb", "x"), 1, "cannot read gone.deb: there is no such file or directory"),
+        (("gone.deb", "x"), 1, "cannot read gone.deb: No such file or directory"),
         (("kernel.deb", "kernel.deb"), 2, "what about kernel.deb, kernel.deb?"),
         (("lists", "x"), 1, "lists: there are no modules"),
         (("somewhere", "x"), 2, "the name 'somewhere' does not tell its architecture"),

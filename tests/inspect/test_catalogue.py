@@ -56,7 +56,7 @@ CATALOGUE = Catalogue(SOURCE)
         ("ex*", FoundAs.PATTERN, ["ext4"]),
         ("card/fw.bin", FoundAs.FIRMWARE, ["card"]),
         ("card/fw-12.bin", FoundAs.FIRMWARE, ["card"]),
-        ("ext4.bin", FoundAs.NAME, ["ext4"]),
+        ("ext4.bin", FoundAs.FIRMWARE, ["ext4"]),
         ("crad", FoundAs.NOTHING, []),
         ("zz*", FoundAs.NOTHING, []),
         ("", FoundAs.NOTHING, []),

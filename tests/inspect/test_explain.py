@@ -299,6 +299,11 @@ def test_reasons_of_a_manifest_without_its_lists() -> None:
     assert ask(about, "user").addition is None
 
 
+@pytest.mark.parametrize("word", ["card.bin", "a/card.fw", "1.card"])
+def test_files_that_are_no_modules(word: str) -> None:
+    assert ask(subject("card"), word).state is State.UNKNOWN
+
+
 def test_names_that_a_terminal_would_obey() -> None:
     about = others({})
     said = as_text(about, Explainer(about).explain("\x1b[31mred"))

@@ -69,6 +69,29 @@ def test_an_unpacked_tree(tmp_path: Path) -> None:
     assert found.elf["b"].values("alias") == ("x",)
 
 
+def test_a_module_directory(tmp_path: Path) -> None:
+    """What is at ``/lib/modules/R`` of a machine."""
+    base = tmp_path / OTHER
+    (base / "kernel").mkdir(parents=True)
+    (base / "kernel/a.ko").write_bytes(make_ko({"alias": "x"}))
+    (base / "modules.order").write_text("kernel/a.ko\n")
+    (base / "modules.alias").write_text("alias x a\n")
+    found = read_holdings([base])
+    assert (found.release, found.whole, found.disk) == (OTHER, True, {"a": str(OTHER)})
+    assert found.graph.resolve("x") == ("a",)
+
+
+def test_damaged_index(tmp_path: Path) -> None:
+    files = initramfs_files() | {f"{MODULES}/modules.symbols.bin": b"no index"}
+    del files[f"{MODULES}/modules.dep"]
+    files[f"{MODULES}/modules.dep.bin"] = b"no index"
+    (tmp_path / "initrd.img").write_bytes(initramfs_bytes(files))
+    found = read_holdings([tmp_path / "initrd.img"])
+    assert found.graph.direct("virtio_blk") == ("virtio_ring",)
+    (problem,) = found.problems
+    assert problem.startswith("an index of modules cannot be read: ")
+
+
 def test_modules_that_are_loaded_at_boot(tmp_path: Path) -> None:
     files = initramfs_files() | {
         "etc/modules.autoload": b"virtio_blk\n# virtio_ring\n",

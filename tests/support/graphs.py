@@ -72,16 +72,16 @@ class FakeGraph:
         return self._get(name, "weak")
 
     def resolve(self, name: str) -> tuple[str, ...]:
-        if modname(name) in self.modules:
-            return (modname(name),)
+        if normalize_alias(name) in self.modules:
+            return (normalize_alias(name),)
         return tuple(module for module in self.modules if self._serves(module, name))
 
     def is_builtin(self, name: str) -> bool:
         return bool(self.resolve_builtin(name))
 
     def resolve_builtin(self, name: str) -> tuple[str, ...]:
-        if modname(name) in self.builtin:
-            return (modname(name),)
+        if normalize_alias(name) in self.builtin:
+            return (normalize_alias(name),)
         return tuple(found for found in self.builtin if self._serves(found, name))
 
     def _serves(self, name: str, wanted: str) -> bool:
