@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 # As many boards, and words that a device tree is compatible with, as fit a line.
 _SHOWN: Final = 4
-_PARTITIONS: Final = frozenset({Kind.FILESYSTEM, Kind.DIRECTORY})
+_FOLDERS: Final = frozenset({Kind.CARD, Kind.FILESYSTEM, Kind.DIRECTORY})
 
 
 def summary_lines(looking: Looking) -> Iterator[str]:
@@ -38,7 +38,7 @@ def summary_lines(looking: Looking) -> Iterator[str]:
             yield f"  {_part(part)}"
         if part.refused is not None:
             yield f"    not for the kernel: {part.refused}"
-    if opened.kind in _PARTITIONS:
+    if opened.kind in _FOLDERS:
         yield from _boots(opened)
     if opened.kind is Kind.DIRECTORY:
         yield from _held(opened)

@@ -31,6 +31,7 @@ class Kind(enum.Enum):
     SYMBOLS = "symbol map"
     PACKAGE = "Debian package"
     FILESYSTEM = "filesystem"
+    CARD = "partitioned disk"
     DIRECTORY = "directory"
     UNKNOWN = "unknown"
 

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, BinaryIO, Final
+from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
 from rdcompose.errors import FormatError, UnsupportedError
 from rdcompose.formats.ext4.reader import Ext4Image
 from rdcompose.formats.fat.bootsector import is_fat
 from rdcompose.formats.fat.reader import FatImage
 from rdcompose.formats.filesystem import kinds_of_image
+from rdcompose.formats.mbr import is_mbr, read_mbr
 from rdcompose.formats.pe import is_pe, read_pe
 from rdcompose.formats.qcow2_reader import is_qcow2, open_qcow2
 from rdcompose.formats.segments import is_initramfs
 from rdcompose.formats.squashfs.reader import SquashfsImage
+from rdcompose.formats.window import Window
 from rdcompose.inspect.artifact import Kind
 from rdcompose.inspect.contents import module_place
 from rdcompose.inspect.walk_archives import InitramfsWalk, PackageWalk, UkiWalk
-from rdcompose.inspect.walk_disks import DiskWalk, RefusedWalk
+from rdcompose.inspect.walk_disks import CardWalk, DiskWalk, RefusedWalk, Volume
 from rdcompose.inspect.walks import Part, Walk
 
 if TYPE_CHECKING:
@@ -105,6 +107,23 @@ def _stream(source: BinaryIO, start: bytes, size: int, limit: int) -> tuple[Kind
                 return Kind.UKI, UkiWalk(source, image, limit=limit)
         elif is_initramfs(source, size):
             return Kind.INITRAMFS, InitramfsWalk(source, size, limit=limit)
+        elif is_mbr(start):
+            return _card(source, start, size)
     except (FormatError, UnsupportedError):
         return None  # what is known of it, and what is wrong, is among its facts
     return None
+
+
+def _card(source: BinaryIO, start: bytes, size: int) -> tuple[Kind, Walk] | None:
+    table = read_mbr(start)
+    if table.is_gpt:
+        why = UnsupportedError("it has a GUID partition table, which is not read")
+        return Kind.CARD, RefusedWalk(why)
+    if any(row.offset >= size for row in table.partitions):
+        return None  # boot sectors of other things look alike
+    volumes = []
+    for row in sorted(table.partitions, key=lambda row: row.offset):
+        window = cast("BinaryIO", Window(source, row.offset, row.size))
+        found = _volume(window, "raw", window.read(_SECTOR), row.size)
+        volumes.append(Volume(row.number, row.offset, row.size, found[1] if found else None))
+    return Kind.CARD, CardWalk(volumes)

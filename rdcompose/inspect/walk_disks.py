@@ -21,7 +21,7 @@ from rdcompose.tree import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
 _NODES: Final = {
@@ -63,6 +63,44 @@ class RefusedWalk(Walk):
     def _walk(self) -> Iterator[Located]:
         yield from ()
         raise self._error
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Volume:
+    """A partition; without a ``walk`` it holds nothing that is read."""
+
+    number: int
+    offset: int
+    size: int
+    walk: Walk | None
+
+
+class CardWalk(Walk):
+    """The partitions of a disk; what is in the first lies below ``p1``."""
+
+    def __init__(self, volumes: Sequence[Volume]) -> None:
+        super().__init__()
+        self._volumes = volumes
+
+    def _walk(self) -> Iterator[Located]:
+        for volume in self._volumes:
+            self.place = (volume.offset, None)
+            top = f"p{volume.number}"
+            part = Part(label=f"partition {volume.number}", offset=volume.offset, size=volume.size)
+            index = self._begin(part)
+            if volume.walk is None:
+                continue
+            yield Located(index, Directory(path=top))
+            for located in volume.walk.run():
+                [inner] = volume.walk.parts
+                self._parts[index] = dataclasses.replace(
+                    part,
+                    label=f"{part.label}, {inner.label}",
+                    compression=inner.compression,
+                )
+                entry = dataclasses.replace(located.entry, path=f"{top}/{located.entry.path}")
+                yield dataclasses.replace(located, part=index, entry=entry)
+            self.releases |= volume.walk.releases
 
 
 class DirectoryWalk(Walk):
