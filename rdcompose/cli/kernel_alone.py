@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from rdcompose.cli.acquire import acquire, architecture_asked_for
 from rdcompose.cli.asked import ask
 from rdcompose.cli.kernel_input import read_kernel
+from rdcompose.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,12 +41,26 @@ class WantedKernel(NamedTuple):
 
 
 def want_kernel(arguments: argparse.Namespace, kernels: Sequence[str]) -> WantedKernel:
-    """Check what is asked for; the options ``busybox`` and ``e2fsck`` have to be ``none``.
+    """Check what is asked for, whatever the options say of what goes beside a kernel.
 
     :raises UsageError: it is no kernel, or several.
     """
-    own = argparse.Namespace(**{**vars(arguments), "kernel": [*kernels]})
+    alone = {"kernel": [*kernels], "busybox": "none", "e2fsck": "none", "template": None}
+    own = argparse.Namespace(**{**vars(arguments), **alone})
     asked = ask(own, None, (), ())
     if asked.is_local:
         return WantedKernel(own, asked, asked.architecture)
     return WantedKernel(own, asked, architecture_asked_for(asked, None))
+
+
+def one_kernel(packages: Sequence[KernelPackage]) -> KernelPackage:
+    """Return the kernel, where a command is about one.
+
+    :raises UsageError: the packages hold several.
+    """
+    if len(packages) > 1:
+        raise UsageError(
+            f"several kernels are there: {', '.join(one.release for one in packages)}",
+            hint="choose one with --release",
+        )
+    return packages[0]

@@ -39,6 +39,7 @@ _COMMANDS: Final = {
     "rebuild": ("rebuild", "rebuild"),
     "release": ("release", "release"),
     "report": ("report", "report"),
+    "suggest": ("suggest", "suggest"),
     "supports": ("supports", "supports"),
     "unpack": ("unpack", "unpack"),
     "update-busybox": ("update", "update"),

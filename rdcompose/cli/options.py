@@ -23,6 +23,7 @@ from rdcompose.cli.project_options import add_project_options
 from rdcompose.cli.rebuild_options import add_rebuild
 from rdcompose.cli.release_options import add_release
 from rdcompose.cli.report_options import add_report
+from rdcompose.cli.suggest_options import add_suggest
 from rdcompose.cli.supports_options import add_supports
 from rdcompose.cli.unpack_options import add_unpack
 from rdcompose.cli.upload_options import add_upload
@@ -60,6 +61,7 @@ def make_parser() -> argparse.ArgumentParser:
     add_supports(commands, add_common=_add_common)
     add_why(commands, add_common=_add_common)
     add_find(commands, add_common=_add_common)
+    add_suggest(commands, add_common=_add_common)
     add_outdated(commands)
     add_release(commands)
     add_rebuild(commands, add_common=_add_common)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import dataclasses
 import json
@@ -11,8 +10,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rdcompose.cli.as_command import as_command
 from rdcompose.cli.composition import DEFAULTS, Compositions, wish
-from rdcompose.cli.options import make_parser
 from rdcompose.cli.terminal import progress, table
 from rdcompose.compose.filesource import PI_FIRMWARE
 from rdcompose.errors import SpecError, UsageError
@@ -21,6 +20,7 @@ from rdcompose.release.rebuilt import compare_build
 from rdcompose.release.records import read_record
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Iterator
 
     from rdcompose.release.rebuilt import Compared
@@ -81,7 +81,7 @@ def _same(one: Path, other: Path) -> bool:
 
 def _build(arguments: argparse.Namespace, build: BuildRecord, target: Path, *, shown: bool) -> Path:
     """Build as ``rdcompose build --locked`` does, without anything that was kept of a kernel."""
-    own = _as_of("build", arguments)
+    own = as_command("build", arguments, only=None)
     lock = build.lock
     wanted = wish(own, lock, DEFAULTS)
     with _no_epoch():
@@ -103,19 +103,12 @@ def _build_folder(arguments: argparse.Namespace, build: BuildRecord, target: Pat
     made = target / build.lock.release
     if made.exists():
         raise UsageError(f"{made} is there already", hint="name another directory with --output")
-    own = _as_of("pi", arguments)
+    own = as_command("pi", arguments, only=None)
     own.locked, own.output = [arguments.manifest], target
     own.prepared, own.json, own.quiet = False, False, True
     with _no_epoch():
         pi(own)
     return made
-
-
-def _as_of(command: str, arguments: argparse.Namespace) -> argparse.Namespace:
-    """Return the arguments as another command has them."""
-    base = vars(make_parser().parse_args([command]))
-    given = {name: value for name, value in vars(arguments).items() if name in base}
-    return argparse.Namespace(**{**base, **given, "only": None, "command": command})
 
 
 @contextlib.contextmanager

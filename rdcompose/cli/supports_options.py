@@ -47,5 +47,3 @@ def add_supports(
     )
     add_archive_options(parser)
     add_common(parser)
-    # A kernel alone is asked for, without programs beside it.
-    parser.set_defaults(busybox="none", e2fsck="none", template=None)
