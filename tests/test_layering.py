@@ -168,7 +168,7 @@ UNREAD: Final = frozenset(
 )
 COMMANDS: Final = (
     *("build", "boot", "verify", "report", "ls", "unpack", "cat", "pi", "kernels", "supports"),
-    *("why", "find"),
+    *("why", "find", "suggest"),
     *("cache", "cache list"),
     *("mkinitramfs", "modules2qcow2", "update-busybox", "update-e2fsck"),
 )
@@ -251,4 +251,12 @@ def test_a_build_of_local_files_loads_no_archive() -> None:
     unused = {"rdcompose.archive.repository", "rdcompose.archive.fetch", "rdcompose.archive.trust"}
     unused |= {"rdcompose.boards", "rdcompose.inspect", "rdcompose.qemu"}
     unused |= {"rdcompose.formats.pe", "rdcompose.formats.uki", "rdcompose.kernel.rootfs"}
+    assert unused & modules == set()
+
+
+def test_lists_for_a_machine_load_nothing_that_boots() -> None:
+    modules, said = loaded("suggest", "./README.md", "--sys", "/dev/null")
+    assert "/dev/null has no modalias" in said
+    unused = {"rdcompose.archive.repository", "rdcompose.archive.fetch", "rdcompose.archive.trust"}
+    unused |= {"rdcompose.boards", "rdcompose.qemu", "rdcompose.outputs", "rdcompose.compose.plan"}
     assert unused & modules == set()

@@ -90,16 +90,10 @@ def one_kernel(arguments: argparse.Namespace, kernel: Sequence[str]) -> KernelPa
     :raises UsageError: there are several.
     :raises RdcomposeError: it cannot be had, or is damaged.
     """
-    from rdcompose.cli.kernel_alone import want_kernel
+    from rdcompose.cli.kernel_alone import only_kernel, want_kernel
     from rdcompose.cli.prepared import kernel_store
 
     wanted = want_kernel(arguments, kernel)
     shown = not (arguments.quiet or arguments.no_progress)
     with kernel_store(arguments) as store:
-        found = wanted.read(store, shown=shown)
-    if len(found) > 1:
-        raise UsageError(
-            f"{', '.join(kernel)} holds {', '.join(package.release for package in found)}",
-            hint="choose one with --release",
-        )
-    return found[0]
+        return only_kernel(wanted.read(store, shown=shown))

@@ -53,7 +53,7 @@ def want_kernel(arguments: argparse.Namespace, kernels: Sequence[str]) -> Wanted
     return WantedKernel(own, asked, architecture_asked_for(asked, None))
 
 
-def one_kernel(packages: Sequence[KernelPackage]) -> KernelPackage:
+def only_kernel(packages: Sequence[KernelPackage]) -> KernelPackage:
     """Return the kernel, where a command is about one.
 
     :raises UsageError: the packages hold several.

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from rdcompose.cli.kernel_alone import one_kernel, want_kernel
+from rdcompose.cli.kernel_alone import only_kernel, want_kernel
 from rdcompose.cli.prepared import kernel_store
 from rdcompose.cli.terminal import warn
 from rdcompose.compose.layout import depmod_of
@@ -67,7 +67,7 @@ def suggest(arguments: argparse.Namespace) -> int:
             result = _tried(arguments, trial, seen)
     else:
         with kernel_store(arguments) as store:
-            package = one_kernel(wanted.read(store, shown=shown))
+            package = only_kernel(wanted.read(store, shown=shown))
             found = suggested(depmod_of(package.tree), seen or Observed())
         result = _Result(package=package, suggestion=found, origin=_origin(arguments))
     _write(arguments, result)

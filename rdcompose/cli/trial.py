@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rdcompose.cli.as_command import as_command
 from rdcompose.cli.composition import DEFAULTS, Compositions, wish
-from rdcompose.cli.kernel_alone import one_kernel
+from rdcompose.cli.kernel_alone import only_kernel
 from rdcompose.cli.machine import Job, check_boot, find_emulation
 from rdcompose.cli.prepared import kept_blocks, kernel_store
 from rdcompose.cli.terminal import progress
@@ -95,7 +95,7 @@ class Trial:
         self._driven: frozenset[str] = frozenset()
         self._compositions = Compositions(store=store, shown=shown)
         kernels = self._compositions.compose(self._wish("", "")).kernels
-        self.package: Final[KernelPackage] = one_kernel(kernels.packages)
+        self.package: Final[KernelPackage] = only_kernel(kernels.packages)
         self.depmod: Final = depmod_of(self.package.tree)
         self._emulation = find_emulation(
             arguments, self.package.architecture.name, self.package.release

@@ -84,5 +84,3 @@ def finish(
     """Add where kernels come from, and how a command runs."""
     add_archive_options(parser)
     add_common(parser)
-    # A kernel alone is asked for, without programs beside it.
-    parser.set_defaults(busybox="none", e2fsck="none", template=None)
