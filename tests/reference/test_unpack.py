@@ -123,12 +123,25 @@ def test_squashfs(tmp_path: Path) -> None:
     tree = tmp_path / "tree"
     unpack(foreign_initramfs("dracut"), tree, "etc", "usr/lib/modules")
     (tree / "holes").write_bytes(bytes(3 << 20) + b"end")
-    (tree / "program").touch(mode=0o4755)
+    (tree / "program").write_bytes(b"program")
+    (tree / "program").chmod(0o4755)
+    (tree / "other name").hardlink_to(tree / "program")
     image = tmp_path / "image"
     run(tool("mksquashfs"), tree, image, "-quiet", "-no-progress", "-comp", "zstd")
     unpack(image, tmp_path / "ours")
     run(tool("unsquashfs"), "-q", "-n", "-d", tmp_path / "theirs", image)
     assert files(tmp_path / "ours") == files(tmp_path / "theirs")
+
+
+def test_ext4(tmp_path: Path) -> None:
+    tree = tmp_path / "tree"
+    unpack(foreign_initramfs("dracut"), tree, "etc", "usr/lib/modules")
+    (tree / "etc/other name").hardlink_to(tree / "etc/passwd")
+    image = tmp_path / "image"
+    run(tool("mke2fs"), "-q", "-t", "ext4", "-d", tree, image, "32m")
+    unpack(image, tmp_path / "ours")
+    (tmp_path / "ours/lost+found").rmdir()
+    assert files(tmp_path / "ours") == files(tree)
 
 
 def test_packages(tmp_path: Path) -> None:

@@ -1,8 +1,8 @@
 """Reader for ext2, ext3 and ext4 images.
 
 MiniVM's modules disks are such. Checksums are not compared, extended attributes passed over, and
-hard links come as files of their own. As with squashfs, nothing that an image claims decides
-how much memory is taken.
+hard links come as files with one content, the same object. As with squashfs, nothing that an
+image claims decides how much memory is taken.
 
 Reference: Documentation/filesystems/ext4/ of Linux.
 """
@@ -88,6 +88,8 @@ class Ext4Image:
         source.seek(sb.OFFSET)
         self.superblock = sb.read_superblock(source.read(sb.SIZE))
         self._source = source
+        # Of files with several names.
+        self._shared: dict[Inode, Pieces] = {}
         self._end = source.seek(0, io.SEEK_END)
         self._lock = threading.Lock()
 
@@ -194,8 +196,10 @@ class Ext4Image:
             "gid": inode.gid,
         }
         if inode.kind == _REGULAR:
-            pieces = functools.partial(self._content, inode)
-            return File(**common, content=Pieces(inode.size, pieces))
+            content = Pieces(inode.size, functools.partial(self._content, inode))
+            if inode.links > 1:
+                content = self._shared.setdefault(inode, content)
+            return File(**common, content=content)
         if inode.kind == _DIRECTORY:
             return Directory(**common)
         if inode.kind == _SYMLINK:

@@ -1,9 +1,9 @@
 """Reader for squashfs 4.0 images of any writer.
 
 All inode types, fragments, holes and compressors are read; extended attributes, the
-export table and the indexes of directories are passed over, and hard links come as files of
-their own. What an image claims never decides how much memory is taken or how long it
-takes: every table is read where it is needed, and every listing once.
+export table and the indexes of directories are passed over, and hard links come as files with
+one content, the same object. What an image claims never decides how much memory is taken or
+how long it takes: every table is read where it is needed, and every listing once.
 
 References:
 - squashfs-tools-ng, ``doc/format.adoc``
@@ -83,6 +83,8 @@ class SquashfsImage:
             self._storage, superblock.fragment_table, superblock.fragments, FRAGMENT_RECORD
         )
         self._id_values: dict[int, int] = {}
+        # Of files with several names.
+        self._shared: dict[Inode, Pieces] = {}
 
     def entries(self) -> Iterator[Entry]:
         """Yield everything but the root, each directory before what is in it.
@@ -198,8 +200,10 @@ class SquashfsImage:
             "gid": self._id(inode.gid),
         }
         if inode.kind == inodes.FILE:
-            blocks = functools.partial(self._blocks, inode)
-            return File(**common, content=Pieces(inode.size, blocks))
+            content = Pieces(inode.size, functools.partial(self._blocks, inode))
+            if inode.links > 1:
+                content = self._shared.setdefault(inode, content)
+            return File(**common, content=content)
         if inode.kind == inodes.DIRECTORY:
             return Directory(**common)
         if inode.kind == inodes.SYMLINK:
