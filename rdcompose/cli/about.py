@@ -35,6 +35,8 @@ def told_apart(words: Sequence[str]) -> About:
     :raises UsageError: nothing is asked.
     """
     first, *rest = words
+    if "" in words:
+        raise UsageError("an empty word is nothing to ask about")
     path = Path(first)
     if is_path(first) and not path.exists():
         raise SpecError(f"cannot read {first}: No such file or directory")

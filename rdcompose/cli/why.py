@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import argparse
 
     from rdcompose.cli.about import About
-    from rdcompose.inspect.explain import Subject
+    from rdcompose.inspect.explained import Subject
 
 
 def why(arguments: argparse.Namespace) -> int:

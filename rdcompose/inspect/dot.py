@@ -14,7 +14,7 @@ from rdcompose.kernel.needs import NeedKind
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from rdcompose.inspect.explain import Explanation
+    from rdcompose.inspect.explained import Explanation
     from rdcompose.kernel.needs import Need
 
 _STYLES: Final = {

@@ -5,14 +5,15 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any, Final
 
-from rdcompose.inspect.explain import State
+from rdcompose.compose.profile import AUTOLOAD
+from rdcompose.inspect.explained import State
 from rdcompose.inspect.findings import count, printable
 from rdcompose.kernel.needs import NeedKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from rdcompose.inspect.explain import Addition, Explanation, Removal, Subject
+    from rdcompose.inspect.explained import Addition, Explanation, Removal, Subject
     from rdcompose.kernel.chains import Chain
     from rdcompose.kernel.modlist import Line
     from rdcompose.kernel.needs import Need
@@ -108,24 +109,23 @@ def _option(found: Explanation) -> str:
 
 
 def _addition(subject: Subject, name: str, addition: Addition) -> Iterator[tuple[str, str]]:
+    word = "to have it"
     if addition.takes_out is not None:
-        yield "to have it", f"take {addition.takes_out.text!r} out of {addition.takes_out}, and"
-    for number, (file, lines) in enumerate(addition.lines.items()):
-        word = "" if number or addition.takes_out is not None else "to have it"
-        where = "put into" if subject.builtin_profile else "put at the end of"
-        yield word, f"{where} {file}: {', then '.join(map(repr, lines))}"
+        yield word, f"take {addition.takes_out.text!r} out of {addition.takes_out}, and"
+        word = ""
+    where = "put into" if subject.builtin_profile else "put at the end of"
+    for file, lines in addition.lines.items():
+        loaded = file.endswith(AUTOLOAD)
+        if loaded:
+            yield "", f"no alias leads to {name}: to have it loaded at boot,"
+        yield "" if loaded else word, f"{where} {file}: {', then '.join(map(repr, lines))}"
     if subject.builtin_profile:
         yield "", "in a directory of your own, for --profile DIR"
     if addition.problem:
         yield "", f"which does not go: {addition.problem}"
     if addition.brings:
-        yield (
-            "",
-            f"brings {count(len(addition.brings), 'more module', 'more modules')}: "
-            + _some(addition.brings),
-        )
-    if any(file.endswith("autoload") for file in addition.lines):
-        yield "", f"no alias leads to {name}: only modules.autoload, or you, will load it"
+        names = count(len(addition.brings), "more module", "more modules")
+        yield "", f"brings {names}: {_some(addition.brings)}"
 
 
 def needs_lines(word: str, needs: Sequence[Need], *, of: bool) -> Iterator[tuple[str, str]]:

@@ -12,7 +12,7 @@ from rdcompose.compose.layout import depmod_of
 from rdcompose.compose.profile import load_profile
 from rdcompose.compose.spec import DiskMode
 from rdcompose.errors import RdcomposeError
-from rdcompose.inspect.explain import Subject
+from rdcompose.inspect.explained import Subject
 from rdcompose.inspect.reasons import recorded_reasons
 from rdcompose.kernel.chains import parse_why
 

@@ -73,8 +73,8 @@ def test_a_kernel_with_lists(capsys: Capture) -> None:
         "\n"
         "dummy, kernel/net/dummy.ko: on the modules disk\n"
         "  to have it put at the end of lists/modules.ramfs: 'dummy'\n"
+        "             no alias leads to dummy: to have it loaded at boot,\n"
         "             put at the end of lists/modules.autoload: 'dummy'\n"
-        "             no alias leads to dummy: only modules.autoload, or you, will load it\n"
     )
 
 
@@ -157,6 +157,7 @@ def test_by_path_and_alias(capsys: Capture) -> None:
         (("kernel.deb", "kernel.deb"), 2, "what about kernel.deb, kernel.deb?"),
         (("lists", "x"), 1, "lists: there are no modules"),
         (("somewhere", "x"), 2, "the name 'somewhere' does not tell its architecture"),
+        (("kernel.deb", ""), 2, "an empty word is nothing to ask about"),
         (("kernel.deb", "x", "--profile", "gone"), 1, "there is no profile 'gone'"),
         (("kernel.deb", "x", "--profile", "lists", "--release", "6.2"), 1, ""),
     ],

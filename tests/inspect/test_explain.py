@@ -2,16 +2,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
 from rdcompose.inspect import explain
-from rdcompose.inspect.dot import drawing
-from rdcompose.inspect.explain import (
+from rdcompose.inspect.explain import Explainer
+from rdcompose.inspect.explained import (
     Addition,
-    Explainer,
     Explanation,
     Option,
     Removal,
@@ -19,57 +17,12 @@ from rdcompose.inspect.explain import (
     Subject,
 )
 from rdcompose.inspect.explanations import as_data, as_text
-from rdcompose.kernel.choice import Choice
-from rdcompose.kernel.config import KernelConfig
-from rdcompose.kernel.modlist import Include, Line, parse_autoload, parse_modules
+from rdcompose.kernel.modlist import Line
 from rdcompose.kernel.needs import Need, NeedKind
-from tests.support.graphs import FakeGraph
-from tests.support.tools import tool
+from tests.support.explained import KERNEL, choice, subject
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-KERNEL = FakeGraph.parse("""
-module kernel/net/card.ko needs=bus,lib pre=phy-any weak=led
-module kernel/net/lib.ko needs=base
-module kernel/net/bus.ko needs=base post=late
-module kernel/net/base.ko
-module kernel/net/phy.ko alias=phy-* needs=base
-module kernel/net/led.ko
-module kernel/net/late.ko
-module kernel/net/other.ko needs=card
-module kernel/fs/disk.ko
-module kernel/fs/user.ko needs=disk
-builtin kernel/fs/ext4/ext4.ko alias=fs-ext4
-""")
-CONFIG = KernelConfig.parse(
-    b"CONFIG_EXT4_FS=y\nCONFIG_NET_OTHER=m\n# CONFIG_E1000E is not set\nCONFIG_FS_USER=m\n"
-)
-
-
-def choice(ramfs: str, autoload: str = "") -> Choice:
-    entries = parse_modules(ramfs.encode(), file="p/modules.ramfs")
-    return Choice(
-        entries=tuple(entry for entry in entries if not isinstance(entry, Include)),
-        autoload=parse_autoload(autoload.encode(), file="p/modules.autoload"),
-        required=(("disk", "to read the disk"),),
-    )
-
-
-def subject(ramfs: str, autoload: str = "") -> Subject:
-    chosen = choice(ramfs, autoload)
-    selection = chosen.select(KERNEL)
-    return Subject(
-        release="6.1",
-        graph=KERNEL,
-        initramfs=dict.fromkeys(selection.ramdisk, "initramfs"),
-        disk=dict.fromkeys(selection.disk, "modules disk"),
-        reasons=selection.reasons,
-        choice=chosen,
-        profile="p",
-        config=CONFIG,
-        aliased={"phy", "other"},
-    )
 
 
 def ask(about: Subject, word: str, *, every: bool = False) -> Explanation:
@@ -195,9 +148,9 @@ def test_module_that_nothing_loads() -> None:
         "user, kernel/fs/user.ko: on the modules disk",
         "  option     probably CONFIG_FS_USER=m",
         "  to have it put into modules.ramfs: '@include p', then 'user'",
+        "             no alias leads to user: to have it loaded at boot,",
         "             put into modules.autoload: 'user'",
         "             in a directory of your own, for --profile DIR",
-        "             no alias leads to user: only modules.autoload, or you, will load it",
         "  needs      disk (dependency)",
     ]
 
@@ -340,39 +293,3 @@ def test_data() -> None:
         "problem": None,
     }
     assert missing["probable_option"] == {"name": "E1000E", "value": "n"}
-
-
-def svg(source: str) -> str:
-    done = subprocess.run(
-        [tool("dot"), "-Tsvg"], input=source, capture_output=True, text=True, check=False
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-    return done.stdout
-
-
-def test_drawing() -> None:
-    about = subject("card\nbase")
-    explainer = Explainer(about)
-    found = [
-        one
-        for word in ("base", "phy", "user", "led", "ext4", "gone")
-        for one in explainer.explain(word, every=True)
-    ]
-    source = drawing(found)
-    for row in (
-        '  "module card" -> "module bus" [style=solid];',
-        '  "module card" -> "module phy" [style=dashed, label="phy-any"];',
-        '  "module card" -> "module led" [style=dotted, label="weakdep"];',
-        '  "module user" -> "module disk" [style=solid];',
-        '  "reason listed: \'card\' in p/modules.ramfs:1" -> "module card";',
-    ):
-        assert row in source.splitlines()
-    drawn = svg(source)
-    assert drawn.count("<ellipse") == 9
-    assert drawn.count("<polygon") > 9
-
-
-def test_drawing_of_hostile_names() -> None:
-    need = Need(by='a"b', name="c\\", kind=NeedKind.PRE, alias="<b>\n\x1b")
-    found = Explanation(asked="x", name='a"b', state=State.INITRAMFS, needs=(need,))
-    assert "a&quot;b" in svg(drawing([found]))
