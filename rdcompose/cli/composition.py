@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from rdcompose.cli.terminal import Say
     from rdcompose.compose.addlist import Request
     from rdcompose.compose.filesource import SourceRequest
+    from rdcompose.compose.inputs import InputFile
     from rdcompose.compose.known import Known
     from rdcompose.compose.lock import Lock
     from rdcompose.compose.plan import Plan
@@ -160,13 +161,23 @@ class Compositions:
         """
         from rdcompose.compose.known import Known
 
-        kernels = self._read(wanted)
         self._known = self._known or Known(None if self._store is None else self._store.values())
+        self._known.begin(self._programs(wanted))
+        kernels = self._read(wanted)
         beside = tuple(self._acquire(wanted, package.architecture) for package in kernels.packages)
         specs = tuple(
             _spec(wanted.arguments, wanted.options, found, wanted.lock) for found in beside
         )
         return Composition(kernels=kernels, specs=specs, acquired=beside, known=self._known)
+
+    def _programs(self, wanted: Wish) -> list[tuple[ProgramName, InputFile]]:
+        """Return the programs that are at hand before a kernel is read."""
+        asked = wanted.asked
+        programs = asked.programs
+        if not asked.is_local:
+            found = self._acquire(wanted, architecture_asked_for(asked, wanted.lock))
+            programs = {ProgramName.BUSYBOX: found.busybox, ProgramName.E2FSCK: found.e2fsck}
+        return [(name, file) for name, file in programs.items() if file is not None]
 
     def _read(self, wanted: Wish) -> Kernels:
         if self._failure is not None:

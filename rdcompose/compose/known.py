@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rdcompose.compose.layout import depmod_of
-from rdcompose.compose.userspace import load_program_file
+from rdcompose.compose.userspace import fit_program, take_program_file
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from concurrent.futures import Future
+
     from rdcompose.compose.inputs import InputFile
     from rdcompose.compose.programname import ProgramName
-    from rdcompose.compose.programs import Kept
+    from rdcompose.compose.programs import Found, Kept
     from rdcompose.compose.userspace import Loaded
     from rdcompose.kernel.depmod import Depmod
     from rdcompose.kernel.moduletree import ModuleTree
@@ -27,6 +30,22 @@ class Known:
         self._kept = kept
         self._depmods: list[tuple[ModuleTree, Depmod]] = []
         self._programs: list[tuple[tuple[ProgramName, InputFile, Architecture], Loaded]] = []
+        self._begun: list[tuple[tuple[ProgramName, InputFile], Future[Found]]] = []
+
+    def begin(self, programs: Iterable[tuple[ProgramName, InputFile]]) -> None:
+        """Begin to take programs out of files, beside what the caller does meanwhile.
+
+        What is wrong with one is told by :meth:`program`.
+        """
+        from concurrent.futures import ThreadPoolExecutor
+
+        begun = [file for file, _ in self._begun]
+        beside = ThreadPoolExecutor(1, thread_name_prefix="programs")
+        for file in programs:
+            if file not in begun:
+                taking = beside.submit(take_program_file, *file, self._kept)
+                self._begun.append((file, taking))
+        beside.shutdown(wait=False)
 
     def depmod(self, tree: ModuleTree) -> Depmod:
         """Return the dependencies of all modules of a kernel.
@@ -50,6 +69,12 @@ class Known:
         for known, loaded in self._programs:
             if known == key:
                 return loaded
-        loaded = load_program_file(*key, self._kept)
+        loaded = fit_program(self._taken(name, file), file, architecture, self._kept)
         self._programs.append((key, loaded))
         return loaded
+
+    def _taken(self, name: ProgramName, file: InputFile) -> Found:
+        for known, taking in self._begun:
+            if known == (name, file):
+                return taking.result()
+        return take_program_file(name, file, self._kept)

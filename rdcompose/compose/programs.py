@@ -30,14 +30,6 @@ if TYPE_CHECKING:
 _FIXED_LINKS: Final = {"modprobe": "sbin/modprobe", "sh": "bin/sh"}
 
 
-class _Found(NamedTuple):
-    """A program, where it is from, and what it needs."""
-
-    content: bytes
-    origin: Origin
-    executable: Executable
-
-
 # What follows from a package alone, and what there is to a program that runs alone.
 _OF_PACKAGE: Final = ("kind", "path", "package", "version", "architecture")
 _OF_PROGRAM: Final = ("machine", "bits", "byteorder", "runnable")
@@ -63,6 +55,21 @@ class Kept(Protocol):
         """Keep a value, if it can be kept."""
 
 
+class Found(NamedTuple):
+    """What came out of a file, for whatever architecture: a program, and what is known of it.
+
+    ``mistaken`` says why it is not the program that was looked for; ``key`` names it among what
+    is kept, and is ``None`` if it is there already, or not worth it.
+    """
+
+    name: ProgramName
+    content: bytes
+    origin: Origin
+    executable: Executable
+    mistaken: str | None
+    key: str | None
+
+
 def load_program(
     name: ProgramName | str,
     data: bytes,
@@ -73,55 +80,79 @@ def load_program(
 ) -> Program:
     """Take a program out of the bytes of a program file, ``.deb`` or ``.apk``.
 
-    ``source`` names the bytes in messages. Without an architecture to fit, it is the
-    program's own. ``kept`` has programs of packages that were read before.
+    The parameters are those of :func:`take_program` and :func:`fitting_program`.
 
-    :raises SpecError: it is not the program asked for, is not static, cannot be
-        started, or is for another architecture.
+    :raises SpecError: as :func:`fitting_program`.
     :raises FormatError: the package or the program is damaged.
+    """
+    found = take_program(name, data, source, kept)
+    return fitting_program(found, architecture=architecture, kept=kept)
+
+
+def take_program(
+    name: ProgramName | str, data: bytes, source: str, kept: Kept | None = None
+) -> Found:
+    """Take a program out of its file, whatever it is for.
+
+    ``source`` names the bytes in messages. ``kept`` has programs of packages that were read
+    before.
+
+    :raises FormatError: the package or the program is damaged.
+    :raises SpecError: the package does not have it.
     """
     name = ProgramName(name)
     digest = hashlib.sha256(data).hexdigest()
     key = f"{name} {digest}"
-    found = None if kept is None or is_elf(data) else _known(kept.get(key), source, data, digest)
+    worth = kept is not None and not is_elf(data)
+    if worth and kept is not None and (value := kept.get(key)) is not None:
+        return _known(name, value, source, data, digest)
     try:
-        fresh = found is None
-        if found is None:
-            content, origin = find_program(name, data, source, digest)
-            found = _Found(content, origin, read_executable(content))
+        content, origin = find_program(name, data, source, digest)
+        executable = read_executable(content)
     except (FormatError, UnsupportedError) as error:
         raise type(error)(f"{source}: {error.message}", hint=error.hint) from error
-    content, origin, executable = found
-    where = source if origin.path is None else f"{origin.path} in {source}"
+    mistaken = _not_the_program(name, content)
+    return Found(name, content, origin, executable, mistaken, key if worth else None)
+
+
+def fitting_program(
+    found: Found, *, architecture: Architecture | None, kept: Kept | None = None
+) -> Program:
+    """Return what was found if it can run in an initramfs of an architecture.
+
+    Without an architecture to fit, it is the program's own. ``kept`` is to have it from now on.
+
+    :raises SpecError: it is not the program asked for, is not static, cannot be
+        started, or is for another architecture.
+    """
+    name, content, origin, executable, mistaken, key = found
+    where = origin.name if origin.path is None else f"{origin.path} in {origin.name}"
     if architecture is None:
         architecture = _own_architecture(executable, where)
-    fault = _fault(name, executable, architecture)
-    if fault is None and fresh:
-        fault = _not_the_program(name, content)
+    fault = _fault(name, executable, architecture) or mistaken
     if fault is not None:
         raise SpecError(
             f"{where} {fault}",
             hint=f"what serves is a static {name} for {architecture.name}, "
             f"for example of the package {PACKAGES[name]}",
         )
-    if kept is not None and fresh and not is_elf(data):
+    if kept is not None and key is not None:
         kept.put(key, _value(found))
     return Program(name=name, content=content, architecture=architecture, origin=origin)
 
 
-def _known(value: bytes | None, source: str, data: bytes, digest: str) -> _Found | None:
+def _known(name: ProgramName, value: bytes, source: str, data: bytes, digest: str) -> Found:
     """Return what was found before in the same package."""
-    if value is None:
-        return None
     line, _, content = value.partition(b"\n")
     fields, judged = json.loads(line)
     kind = SourceKind(fields.pop("kind"))
     origin = Origin(name=source, kind=kind, sha256=digest, size=len(data), **fields)
-    # Only programs that run alone are kept.
-    return _Found(content, origin, Executable(**judged, interpreter=None, needed=()))
+    # Only programs that run alone, and are what they are for, are kept.
+    executable = Executable(**judged, interpreter=None, needed=())
+    return Found(name, content, origin, executable, None, None)
 
 
-def _value(found: _Found) -> bytes:
+def _value(found: Found) -> bytes:
     origin = {field: getattr(found.origin, field) for field in _OF_PACKAGE}
     judged = {field: getattr(found.executable, field) for field in _OF_PROGRAM}
     return json.dumps([origin, judged]).encode() + b"\n" + found.content

@@ -14,7 +14,7 @@ from rdcompose.compose.inputs import LOCAL_DIRECTORY, Input, read_file
 from rdcompose.compose.layout import add_skeleton
 from rdcompose.compose.placement import place_additions, without_lost_scripts
 from rdcompose.compose.programname import ProgramName
-from rdcompose.compose.programs import load_program, program_entries
+from rdcompose.compose.programs import fitting_program, program_entries, take_program
 from rdcompose.compose.template import builtin_template, overlay, read_template, tree_bytes
 from rdcompose.errors import FormatError, SpecError
 from rdcompose.formats.executable import is_elf, read_executable
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from rdcompose.compose.added import Added, Additions
     from rdcompose.compose.inputs import InputFile
-    from rdcompose.compose.programs import Kept, Program
+    from rdcompose.compose.programs import Found, Kept, Program
     from rdcompose.kernel.release import Architecture
     from rdcompose.tree import Tree
 
@@ -130,19 +130,26 @@ def _check_programs(own: Tree, template: Path, architecture: Architecture) -> No
             )
 
 
-def load_program_file(
-    name: ProgramName, file: InputFile, architecture: Architecture, kept: Kept | None = None
-) -> Loaded:
+def take_program_file(name: ProgramName, file: InputFile, kept: Kept | None = None) -> Found:
     """Read a program that a composition names; ``kept`` has those that were read before.
 
-    :raises SpecError: it cannot be read, or cannot run in the initramfs.
+    :raises SpecError: it cannot be read, or the package does not have it.
     :raises FormatError: the program or its package is damaged.
     """
-    data = read_file(file.path, name)
-    program = load_program(name, data, str(file.path), architecture=architecture, kept=kept)
+    return take_program(name, read_file(file.path, name), str(file.path), kept)
+
+
+def fit_program(
+    found: Found, file: InputFile, architecture: Architecture, kept: Kept | None = None
+) -> Loaded:
+    """Return the program that was found in a file.
+
+    :raises SpecError: it cannot run in the initramfs.
+    """
+    program = fitting_program(found, architecture=architecture, kept=kept)
     origin = program.origin
     item = Input(
-        role=name.value,
+        role=program.name.value,
         file=file.path.name,
         sha256=origin.sha256,
         source=file.source,
