@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from rdcompose.cli.diff_forms import as_markdown, as_text
 from rdcompose.cli.diff_json import as_json
+from rdcompose.cli.diff_row import SHOWN
 from rdcompose.cli.diff_sections import sections
 from rdcompose.inspect.compare.comparison import compare
 from rdcompose.inspect.findings import printable
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from rdcompose.release.changes import Difference
     from rdcompose.release.records import BuildRecord
 
-# Rows of one sign in a section, where not all is asked for.
-_SHOWN: Final = 24
 
 Told = tuple["GroupDifference", "Difference | None", tuple["Section", ...]]
 
@@ -86,7 +85,7 @@ def _print(
         print(json.dumps(data, indent=2, ensure_ascii=False))
         return
     several = len(told) > 1
-    limit = None if arguments.verbose else _SHOWN
+    limit = None if arguments.verbose else SHOWN
     for group, manifests, found in told:
         if not _differs(group, manifests, found, arguments.only or ()):
             continue

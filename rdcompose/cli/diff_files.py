@@ -55,8 +55,8 @@ def _moved(change: FileChange) -> bool:
 def _changed(change: FileChange) -> Row:
     remark = "; ".join(_said(change))
     if _moved(change):
-        return Row(">", f"/{change.before.path} → /{change.now.path}", remark)
-    return Row("~", f"/{change.now.path}", remark or f"was /{change.before.path}")
+        return Row(">", f"{change.before.shown} → {change.now.shown}", remark)
+    return Row("~", change.now.shown, remark or f"was {change.before.shown}")
 
 
 def _is_index(path: str) -> bool:
@@ -71,7 +71,7 @@ def _top(path: str) -> str:
 def _one_sided(sign: str, entries: Sequence[EntryFacts], *, whole: bool) -> Iterator[Row]:
     """Yield rows for entries that are on one side only."""
     if whole:
-        yield from (Row(sign, f"/{row.path}", _what(row)) for row in entries)
+        yield from (Row(sign, row.shown, _what(row)) for row in entries)
         return
     left = []
     for top, rows in _by_directory(entries).items():
@@ -109,7 +109,7 @@ def _alike(sign: str, entries: Sequence[EntryFacts]) -> Iterator[Row]:
         groups.setdefault((row.path.rpartition("/")[0], _sameness(row)), []).append(row)
     for (directory, _), rows in groups.items():
         if len(rows) < MANY:
-            yield from (Row(sign, f"/{row.path}", _what(row)) for row in rows)
+            yield from (Row(sign, row.shown, _what(row)) for row in rows)
         else:
             names = listed([row.path.rpartition("/")[2] for row in rows])
             remark = f"{len(rows)} {_same_as(rows[0])}: {names}"

@@ -126,7 +126,7 @@ def _entries(entries: FilesDifference) -> dict[str, Any]:
 
 def _entry(entry: EntryFacts) -> dict[str, Any]:
     row: dict[str, Any] = {
-        "path": f"/{entry.path}",
+        "path": entry.shown,
         "kind": entry.kind,
         "mode": f"{entry.mode:04o}",
         "uid": entry.uid,

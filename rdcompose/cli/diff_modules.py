@@ -39,15 +39,16 @@ def modules_title(modules: ModulesDifference) -> str:
     return f"modules: {told}" + (f"; aliases {before} → {now}" if before != now else "")
 
 
-def module_rows(modules: ModulesDifference, *, whole: bool) -> Iterator[Row]:
+def module_rows(modules: ModulesDifference, *, whole: bool, places: bool) -> Iterator[Row]:
     """Yield a row for each module that says more than that it was built again.
 
-    Where many say the same, they get a row together, unless the ``whole`` is asked for.
+    Where many say the same, they get a row together, unless the ``whole`` is asked for. With
+    ``places`` it is told where those that are new or gone lie.
     """
     for row in modules.new:
-        yield Row("+", row.facts.name, _placed(row, "was built in"))
+        yield Row("+", row.facts.name, _placed(row, "was built in", places=places))
     for row in modules.gone:
-        yield Row("-", row.facts.name, _placed(row, "now built in"))
+        yield Row("-", row.facts.name, _placed(row, "now built in", places=places))
     common = _common(modules)
     said = {change.name: "; ".join(_said(change, common)) for change in modules.changed}
     rows = [Row(_sign(row), row.name, said[row.name]) for row in modules.changed if said[row.name]]
@@ -65,8 +66,8 @@ def _sign(change: ModuleChange) -> str:
     return ">" if any(row.what == _PLACE for row in change.texts) else "~"
 
 
-def _placed(row: PlacedModule, builtin: str) -> str:
-    said = [row.facts.inner, " and ".join(row.places)]
+def _placed(row: PlacedModule, builtin: str, *, places: bool) -> str:
+    said = [row.facts.inner, *([" and ".join(row.places)] if places else [])]
     if version := row.facts.says.texts["version"]:
         said.append(f"version {version}")
     return ", ".join([*said, builtin] if row.builtin else said)

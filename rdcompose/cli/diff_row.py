@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 # What so many have in common gets one line for all, which names as many of them.
 MANY: Final = 4
 _LISTED: Final = 12
+# Rows of one sign in a section, where not all is asked for.
+SHOWN: Final = 24
 
 
 class Row(NamedTuple):
@@ -42,13 +44,16 @@ def listed(names: Sequence[str]) -> str:
 
 
 def together(rows: Iterable[Row], noun: str) -> Iterator[Row]:
-    """Yield rows, of those that changed in the same way one for all; ``noun`` is what they are."""
-    by_remark: dict[str, list[Row]] = {}
+    """Yield rows, of those that changed in the same way one for all; ``noun`` is what they are.
+
+    Where something lies now is told of each, as long as that can be read.
+    """
+    alike: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
-        by_remark.setdefault(row.remark if row.sign == "~" else f"\0{row.name}", []).append(row)
-    for remark, alike in by_remark.items():
-        if len(alike) < MANY:
-            yield from alike
+        alike.setdefault((row.sign, row.remark), []).append(row)
+    for (sign, remark), group in alike.items():
+        if not remark or len(group) < (SHOWN + 1 if sign == ">" else MANY):
+            yield from group
         else:
-            names = listed([row.name for row in alike])
-            yield Row("~", f"{len(alike)} {noun}", f"{remark}: {names}")
+            names = listed([row.name for row in group])
+            yield Row(sign, f"{len(group)} {noun}", f"{remark}: {names}")

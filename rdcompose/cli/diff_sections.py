@@ -56,7 +56,7 @@ def _sections(
         yield Section("packages", "options of the build", tuple(_changed_rows(manifests.options)))
         if not group.files:
             yield from _by_manifests(manifests)
-    rows = module_rows(group.modules, whole=whole)
+    rows = module_rows(group.modules, whole=whole, places=len(group.files) > 1)
     yield Section("modules", modules_title(group.modules), tuple(rows))
     kinds = Counter(file.facts.kind for file in group.files)
     for file in group.files:

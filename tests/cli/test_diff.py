@@ -85,8 +85,8 @@ def test_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert lines[2:] == [
         "~ segment 1 none → gzip",
         "modules: 1 new, 1 gone, 1 changed; aliases 0 → 1",
-        "+ fresh kernel/fresh.ko, initramfs, version 2",
-        "- virtio_blk kernel/drivers/block/virtio_blk.ko, initramfs",
+        "+ fresh kernel/fresh.ko, version 2",
+        "- virtio_blk kernel/drivers/block/virtio_blk.ko",
         "~ virtio_ring depends +fresh; aliases +1",
         "files in initramfs",
         "+ /more/ 2 files, 3 B",

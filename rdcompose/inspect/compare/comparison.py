@@ -184,7 +184,8 @@ class _Comparing:
     def group(self, before: Group, now: Group) -> GroupDifference:
         if not (before.members and now.members):
             return GroupDifference(before=before, now=now)
-        old, new = self._read(before.members), self._read(now.members)
+        trees = before.has_tree and now.has_tree
+        old, new = (self._read(group.members, trees=trees) for group in (before, now))
         pairs = self._pairs(old, new)
         old_facts = [left for left, _ in pairs if left is not None]
         new_facts = [right for _, right in pairs if right is not None]
@@ -200,10 +201,12 @@ class _Comparing:
             programs=tuple(changed(_programs(old_facts), _programs(new_facts))),
         )
 
-    def _read(self, members: Iterable[Member]) -> list[_Read]:
+    def _read(self, members: Sequence[Member], *, trees: bool) -> list[_Read]:
+        """Read the members of a group, with what lies around its files if both sides have that."""
         return [
             _Read(row, self._reader.read(row.path, row.name, without=row.without))
             for row in members
+            if trees or row.label or len(members) == 1
         ]
 
     def _pairs(

@@ -13,7 +13,7 @@ from rdcompose.formats.decoding import read_range
 from rdcompose.formats.executable import is_elf
 from rdcompose.inspect.artifact import Kind
 from rdcompose.inspect.banners import MAX_PROGRAM, Version, read_version
-from rdcompose.inspect.compare.files import EntryFacts, entry_facts
+from rdcompose.inspect.compare.files import SECTION, EntryFacts, entry_facts
 from rdcompose.inspect.compare.modules import ModuleReader
 from rdcompose.inspect.contents import module_place
 from rdcompose.inspect.landing import Landing, NoPlaceError
@@ -220,7 +220,7 @@ class _Reading:
                         self.texts[part.label] = piece.rstrip(b"\0\n").decode("utf-8", "replace")
                 self.entries[part.label] = EntryFacts(
                     path=part.label,
-                    kind="section",
+                    kind=SECTION,
                     mode=0,
                     uid=0,
                     gid=0,

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     _Key = Callable[["EntryFacts"], Hashable]
 
 _MERGED: Final = re.compile(r"^usr/(?=(?:s?bin|lib(?:32|64|x32)?)/)")
+# What is in a unified kernel image beside files.
+SECTION: Final = "section"
 # What a release is replaced by; no path of a tree holds it.
 _RELEASE: Final = "\0"
 
@@ -40,6 +42,11 @@ class EntryFacts:
     sha256: str = ""
     target: str = ""
     device: str = ""
+
+    @property
+    def shown(self) -> str:
+        """What to call it: a path from the root, or the name of a section, which is no file."""
+        return self.path if self.kind == SECTION else f"/{self.path}"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -144,7 +144,7 @@ class ModuleReader:
 def _says(elf: ModuleElf, sha256: str, size: int) -> ModuleSays:
     depends = (elf.value("depends") or "").split(",")
     sets = {
-        "depends": frozenset(name for name in depends if name),
+        "depends": frozenset(modname(name) for name in depends if name),
         "parameter": frozenset(row.partition(":")[0] for row in elf.values("parmtype")),
         **{key: frozenset(elf.values(key)) for key in _SETS},
     }

@@ -26,7 +26,8 @@ _MAX_MANIFEST: Final = 64 << 20
 class Member:
     """A file of a group, or a tree without the paths in ``without``.
 
-    ``label`` is its name without the release, which tells what it is among the others.
+    ``label`` is its name without the release, which tells what it is among the others; that of a
+    tree is empty.
     """
 
     path: Path
@@ -47,6 +48,11 @@ class Group:
     members: tuple[Member, ...]
     manifest: Path | None = None
     build: str = ""
+
+    @property
+    def has_tree(self) -> bool:
+        """Whether there is everything that lies around the files, too."""
+        return any(not member.label for member in self.members)
 
     @property
     def title(self) -> str:
