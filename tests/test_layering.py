@@ -168,7 +168,7 @@ UNREAD: Final = frozenset(
 )
 COMMANDS: Final = (
     *("build", "boot", "verify", "report", "ls", "unpack", "cat", "pi", "kernels", "supports"),
-    *("why", "find", "suggest"),
+    *("diff", "why", "find", "suggest"),
     *("cache", "cache list"),
     *("mkinitramfs", "modules2qcow2", "update-busybox", "update-e2fsck"),
 )
@@ -212,12 +212,13 @@ def test_help_loads_no_heavy_library(command: str) -> None:
         (("ls", "gone"), "cannot read gone: No such file"),
         (("unpack", "gone", "out"), "cannot read gone: No such file"),
         (("cat", "gone", "init"), "cannot read gone: No such file"),
+        (("diff", "gone", "out"), "cannot read gone: No such file"),
         (("why", "./gone", "ext4"), "cannot read ./gone: No such file"),
         (("find", "gone.deb", "ext4"), "cannot read gone.deb: No such file"),
     ],
     ids=[
         *("version", "option", "package", "pi", "verify", "report", "boot", "ls", "unpack", "cat"),
-        *("why", "find"),
+        *("diff", "why", "find"),
     ],
 )
 def test_wrong_words_are_told_before_much_is_loaded(words: Sequence[str], message: str) -> None:
@@ -260,3 +261,11 @@ def test_lists_for_a_machine_load_nothing_that_boots() -> None:
     unused = {"rdcompose.archive.repository", "rdcompose.archive.fetch", "rdcompose.archive.trust"}
     unused |= {"rdcompose.boards", "rdcompose.qemu", "rdcompose.outputs", "rdcompose.compose.plan"}
     assert unused & modules == set()
+
+
+def test_comparing_loads_nothing_that_fetches_or_composes() -> None:
+    modules, said = loaded("diff", "README.md", "CHANGELOG.md")
+    assert "CHANGELOG.md" in said
+    unused = {f"rdcompose.{name}" for name in ("archive", "boards", "qemu", "outputs", "hosting")}
+    assert unused & modules == set()
+    assert {"libarchive", "requests", "rich", "zstandard", "lz4"} & modules == set()

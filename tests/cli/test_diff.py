@@ -151,6 +151,28 @@ def test_long_lists_are_cut(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert diff(capsys, "--markdown", before, now).endswith("- … and 6 more\n\n")
 
 
+def test_many_that_moved_are_told_together(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = [f"m{number:02}" for number in range(25)]
+    for side, directory in (("a", "one"), ("b", "two")):
+        changes = {f"etc/{directory}/{name}": name.encode() for name in names}
+        (tmp_path / side).mkdir()
+        image(tmp_path / f"{side}/initramfs-{RELEASE}", changes)
+        disk = {f"{RELEASE}/kernel/{name}.ko": module() for name in names} if side == "b" else {}
+        held = disk_bytes(disk_files() | disk)
+        (tmp_path / f"{side}/modules-{RELEASE}.qcow2").write_bytes(held)
+    image(
+        tmp_path / f"a/initramfs-{RELEASE}",
+        {f"{MODULES}/kernel/{name}.ko": module() for name in names},
+    )
+    text = diff(capsys, "--only", "modules", tmp_path / "a", tmp_path / "b")
+    listed = ", ".join(names[:12])
+    assert f"  > 25 modules  initramfs → modules disk: {listed} and 13 others\n" in text
+    whole = diff(capsys, "-v", "--only", "modules", tmp_path / "a", tmp_path / "b")
+    assert whole.count("initramfs → modules disk\n") == 25
+
+
 def test_names_cannot_do_anything_to_a_terminal(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

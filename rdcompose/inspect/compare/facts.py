@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 _PIECE: Final = 1 << 20
 _CONFIG: Final = re.compile(r"boot/config-[^/]+|(?:usr/)?lib/modules/[^/]+/config")
+# A distribution's root has a third of it.
+_MAX_ENTRIES: Final = 1 << 20
 _MAX_TEXT: Final = 16 << 20
 _MAX_SECTION: Final = 1 << 16
 # Of a unified kernel image: what is text.
@@ -193,7 +195,9 @@ class _Reading:
         self.texts: dict[str, str] = {}
 
     def run(self) -> None:
-        for located in self._opened.entries():
+        for number, located in enumerate(self._opened.entries()):
+            if number == _MAX_ENTRIES:
+                raise FormatError(f"it holds more than {_MAX_ENTRIES} files")
             entry = located.entry
             path = self._path(entry)
             if path is None or path in self._without:

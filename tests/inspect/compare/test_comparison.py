@@ -134,6 +134,22 @@ def test_an_image_and_its_tree_are_the_same(tmp_path: Path) -> None:
     assert {change.what for change in group.files[0].entries.changed} <= {("mode",), ("owner",)}
 
 
+def test_what_lies_around_is_compared_if_both_sides_have_it(build: Path, tmp_path: Path) -> None:
+    (build / "grub").mkdir()
+    (build / "grub/grub.cfg").write_text("old")
+    (build / "grub/dummy.ko").write_bytes(module())
+    shutil.copytree(build, tmp_path / "now")
+    (tmp_path / "now/grub/grub.cfg").write_text("new")
+    (group,) = compare(build, tmp_path / "now").groups
+    assert [change.now.path for file in group.files for change in file.entries.changed] == [
+        "grub/grub.cfg"
+    ]
+    (tmp_path / f"now/manifest-{RELEASE}.json").write_text("{}")
+    (group,) = compare(build, tmp_path / "now").groups
+    assert Kind.DIRECTORY not in {file.facts.kind for file in group.files}
+    assert (group.modules.changed, group.modules.gone) == ((), ())
+
+
 def test_packages(tmp_path: Path) -> None:
     (tmp_path / "a.deb").write_bytes(kernel_deb())
     (tmp_path / "b.deb").write_bytes(kernel_deb() + b"")

@@ -145,3 +145,10 @@ def test_the_same_file_is_read_once(tmp_path: Path) -> None:
 def test_what_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match="cannot read"):
         FactsReader().read(tmp_path / "gone", "gone")
+
+
+def test_what_holds_too_many_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rdcompose.inspect.compare.facts._MAX_ENTRIES", 3)
+    with pytest.raises(SpecError, match="it holds more than 3 files"):
+        read(tmp_path / "i", initramfs_bytes({"a/b/c/d": b""}))
+    assert len(read(tmp_path / "i", initramfs_bytes({"a/b/c": b""})).entries) == 3
