@@ -107,6 +107,7 @@ class Explainer:
             state=state,
             path=self._graph.modules[name].path,
             where=where,
+            also=subject.disk.get(name, "") if inside else "",
             chains=chains,
             more=more,
             removals=tuple(self._removals(chains)),

@@ -94,7 +94,8 @@ class Addition:
 class Explanation:
     """What there is to say of a module, or of a name behind which there is none.
 
-    ``asked`` is the word that led here. ``where`` is the file that holds the module, if it is one.
+    ``asked`` is the word that led here. ``where`` is the file that holds the module, if it is one;
+    of one in the initramfs, ``also`` is the disk that has it, too.
     ``chains`` has the reason first; ``more`` tells that there are chains beyond those.
     """
 
@@ -103,6 +104,7 @@ class Explanation:
     state: State
     path: str = ""
     where: str = ""
+    also: str = ""
     chains: tuple[Chain, ...] = ()
     more: bool = False
     removals: tuple[Removal, ...] = ()

@@ -42,7 +42,8 @@ def _title(found: Explanation) -> str:
     name = found.name if found.asked in {found.name, found.path} else f"{found.asked}: {found.name}"
     where = f" ({found.where})" if found.where and found.where not in found.state.value else ""
     path = f", {found.path}" if found.path else ""
-    return f"{name}{path}: {found.state}{where}"
+    also = f", and on {found.also}" if found.also else ""
+    return f"{name}{path}: {found.state}{where}{also}"
 
 
 def _facts(subject: Subject, found: Explanation) -> Iterator[tuple[str, str]]:
@@ -161,6 +162,7 @@ def _module_data(found: Explanation) -> dict[str, Any]:
         "state": found.state.name.lower().replace("_", "-"),
         "path": found.path or None,
         "where": found.where or None,
+        "also": found.also or None,
         "chains": [_chain_data(chain) for chain in found.chains],
         "more_chains": found.more,
         "without": [

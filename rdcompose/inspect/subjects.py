@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from rdcompose.kernel.package import KernelPackage
 
 _INITRAMFS: Final = "initramfs"
-_DISK: Final = "modules disk"
+_DISK: Final = "the modules disk"
 _NO_LISTS: Final = "no module lists are known: chains begin where no other module needs one"
 
 
@@ -68,12 +68,16 @@ def kernel_subject(package: KernelPackage, lists: Lists) -> Subject:
     choice = lists.choice
     selection = choice.select(depmod) if depmod.modules else None
     inside = dict.fromkeys(selection.ramdisk if selection is not None else (), _INITRAMFS)
-    outside = selection.disk if selection is not None else ()
+    outside = {
+        DiskMode.REMAINING: selection.disk if selection is not None else (),
+        DiskMode.ALL: tuple(depmod.modules),
+        DiskMode.NONE: (),
+    }
     return Subject(
         release=package.release,
         graph=depmod,
         initramfs=inside,
-        disk=dict.fromkeys(() if lists.mode is DiskMode.NONE else outside, _DISK),
+        disk=dict.fromkeys(outside[lists.mode], _DISK),
         reasons=selection.reasons if selection is not None else {},
         choice=choice,
         profile=lists.profile.name,

@@ -13,6 +13,8 @@ from tests.support.packages import RELEASE, VERMAGIC, kernel_deb, sample_files
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.cli.conftest import Shop
+
     Capture = pytest.CaptureFixture[str]
 
 NOTE = "no module lists are known: chains begin where no other module needs one"
@@ -131,6 +133,13 @@ def test_graph(capsys: Capture) -> None:
     drawn = asked(capsys, "kernel.deb", "virtio_ring", "--profile", "lists", "--dot")
     assert drawn.startswith("digraph modules {\n")
     assert '  "module virtio_blk" -> "module virtio_ring" [style=solid];\n' in drawn
+
+
+def test_by_the_name_of_a_kernel(shop: Shop) -> None:
+    (shop.path / "lists").mkdir()
+    (shop.path / "lists/modules.ramfs").write_text("virtio_blk\n")
+    out, _ = shop.run("why", "cloud-amd64", "virtio_blk", "--profile", "lists")
+    assert "why        listed: 'virtio_blk' in lists/modules.ramfs:1\n" in out
 
 
 def test_no_such_module(capsys: Capture) -> None:

@@ -125,7 +125,7 @@ def test_module_on_the_disk() -> None:
         name="other",
         state=State.DISK,
         path="kernel/net/other.ko",
-        where="modules disk",
+        where="the modules disk",
         needs=(Need(by="other", name="card", kind=NeedKind.HARD),),
         addition=Addition(
             lines={"p/modules.ramfs": ("other",)},
@@ -179,6 +179,15 @@ def test_lines_that_do_not_go_together() -> None:
     assert found.addition is not None
     assert found.addition.takes_out == Line("p/modules.ramfs", 3, "!bus")
     assert "'!card' leaves out card, but other needs it" in found.addition.problem
+
+
+def test_a_disk_with_all_modules() -> None:
+    whole = subject("late")
+    about = dataclasses.replace(whole, disk=dict.fromkeys(KERNEL.modules, "the modules disk"))
+    assert text(about, "late")[0] == (
+        "late, kernel/net/late.ko: in the initramfs, and on the modules disk"
+    )
+    assert text(about, "user")[0] == "user, kernel/fs/user.ko: on the modules disk"
 
 
 def test_without_a_disk() -> None:

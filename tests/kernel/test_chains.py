@@ -6,10 +6,11 @@ from hypothesis import strategies as st
 
 from rdcompose.kernel import chains
 from rdcompose.kernel.chains import Chain, all_chains, chain_of, parse_why
-from rdcompose.kernel.choice import Choice, effects
-from rdcompose.kernel.modlist import Include, Line, parse_autoload, parse_modules
+from rdcompose.kernel.choice import effects
+from rdcompose.kernel.modlist import Line
 from rdcompose.kernel.needs import Needs
 from rdcompose.kernel.selection import Why, WhyKind
+from tests.support.explained import choice
 from tests.support.graphs import FakeGraph
 
 KERNEL = FakeGraph.parse("""
@@ -24,15 +25,6 @@ module kernel/net/other.ko needs=card
 module kernel/fs/disk.ko
 builtin kernel/fs/ext4/ext4.ko
 """)
-
-
-def choice(ramfs: str, autoload: str = "", *required: tuple[str, str]) -> Choice:
-    entries = parse_modules(ramfs.encode(), file="p/modules.ramfs")
-    return Choice(
-        entries=tuple(entry for entry in entries if not isinstance(entry, Include)),
-        autoload=parse_autoload(autoload.encode(), file="p/modules.autoload"),
-        required=required,
-    )
 
 
 def drawn(chain: Chain) -> list[str]:

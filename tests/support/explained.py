@@ -26,25 +26,25 @@ CONFIG = KernelConfig.parse(
 )
 
 
-def choice(ramfs: str, autoload: str = "") -> Choice:
+def choice(ramfs: str, autoload: str = "", *required: tuple[str, str]) -> Choice:
     """Return what a profile ``p`` with these lists chooses by."""
     entries = parse_modules(ramfs.encode(), file="p/modules.ramfs")
     return Choice(
         entries=tuple(entry for entry in entries if not isinstance(entry, Include)),
         autoload=parse_autoload(autoload.encode(), file="p/modules.autoload"),
-        required=(("disk", "to read the disk"),),
+        required=required,
     )
 
 
 def subject(ramfs: str, autoload: str = "") -> Subject:
     """Return the kernel as it is composed by these lists."""
-    chosen = choice(ramfs, autoload)
+    chosen = choice(ramfs, autoload, ("disk", "to read the disk"))
     selection = chosen.select(KERNEL)
     return Subject(
         release="6.1",
         graph=KERNEL,
         initramfs=dict.fromkeys(selection.ramdisk, "initramfs"),
-        disk=dict.fromkeys(selection.disk, "modules disk"),
+        disk=dict.fromkeys(selection.disk, "the modules disk"),
         reasons=selection.reasons,
         choice=chosen,
         profile="p",
