@@ -18,6 +18,7 @@ from rdcompose.formats.compression import compress
 from tests.support.artifacts import MODULES, Content, cpio, disk_bytes, disk_files, tree_of
 from tests.support.debs import make_deb
 from tests.support.images import make_bzimage
+from tests.support.packages import RELEASE, kernel_deb
 from tests.support.unmeasured import run_limited, unmeasured
 
 if TYPE_CHECKING:
@@ -81,6 +82,37 @@ def test_paths_are_printed_as_they_are(
 ) -> None:
     printed, _ = run(capfdbinary, "unpack", "-v", image, tmp_path / "out", "x\n*", "/init")
     assert set(printed.split(b"\n")) == {b"init", b"x", b"\x1b[2J\xfc", b""}
+
+
+def test_built_again_it_is_the_same(
+    tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    (tmp_path / "lists").mkdir()
+    (tmp_path / "lists/modules.ramfs").write_text("drivers/block/virtio_blk.ko\n")
+    kernel = tmp_path / "kernel.deb"
+    kernel.write_bytes(kernel_deb())
+    template = tmp_path / "template"
+    template.mkdir()
+    (template / "init").touch(mode=0o755)
+    (template / "a name").write_text("content")
+    lines = (
+        *("nod /dev/console 600 0 0 c 5 1", "pipe /run/fifo 622 7 8", "dir /home 750 1000 1000"),
+        *('file "/bin/s u" init 6755 0 5', "slink /bin/sh s\\040u 777 3 3", "dir /shut 0 0 0"),
+    )
+    (template / "template.list").write_text("\n".join(lines))
+    options = ("--busybox", "none", "--e2fsck", "none", "--profile", tmp_path / "lists")
+    trees = (template, tmp_path / "1/tree")
+    for number, tree in enumerate(trees, 1):
+        out = tmp_path / str(number)
+        run(capfdbinary, "build", "-q", kernel, "-o", out, *options, "--template", tree)
+        run(capfdbinary, "unpack", "-q", out / f"initramfs-{RELEASE}", out / "tree")
+    one, two = (tmp_path / f"{number}/initramfs-{RELEASE}" for number in (1, 2))
+    assert one.read_bytes() == two.read_bytes()
+    assert (tmp_path / "1/tree/template.list").read_text().splitlines()[1:] == [
+        *('file "/bin/s u" "./bin/s u" 6755 0 5', "slink /bin/sh s\\040u 777 3 3"),
+        *("nod /dev/console 600 0 0 c 5 1", "dir /home 750 1000 1000"),
+        *("pipe /run/fifo 622 7 8", "dir /shut 0 0 0"),
+    ]
 
 
 def test_segments(image: Path, tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
