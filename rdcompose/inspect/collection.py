@@ -6,6 +6,7 @@ import dataclasses
 import os
 import re
 from collections import Counter
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
 
@@ -34,7 +35,8 @@ _HINT: Final = (
 )
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+# Without slots, for what is found out once: checks ask for it for each module.
+@dataclasses.dataclass(frozen=True)
 class ArtifactSet:
     """Files that are to fit together. ``named`` is the release that they are meant to be of."""
 
@@ -52,7 +54,7 @@ class ArtifactSet:
             if artifact.contents is not None:
                 yield artifact, artifact.contents
 
-    @property
+    @cached_property
     def release(self) -> str | None:
         """The release to compare all with: the kernel's, else what most parts say."""
         for artifact in self.of(Kind.KERNEL):
@@ -72,10 +74,12 @@ class ArtifactSet:
 
     def is_meant(self, directory: str | None) -> bool:
         """Whether the module directory of a release is one that is looked at."""
+        return directory in {self.release, None} or not self._has_meant
+
+    @cached_property
+    def _has_meant(self) -> bool:
         meant = {self.release, None}
-        if directory in meant:
-            return True
-        return not any(m.release in meant for _, held in self.holders for m in held.modules)
+        return any(m.release in meant for _, held in self.holders for m in held.modules)
 
     def index(self, name: str) -> Iterator[tuple[Artifact, list[str]]]:
         """Yield the lines of each ``modules.*`` file of a name, with where it is."""

@@ -48,7 +48,7 @@ _MAGIC: Final = 4
 # Of these files the saving is measured, which takes a compression of the whole for each; not of
 # more than come to this many bytes together.
 _MEASURED: Final = 12
-_MEASURED_BYTES: Final = 400_000_000
+_MEASURED_BYTES: Final = 200_000_000
 _FIRMWARE: Final = re.compile(r"(?:usr/)?lib/firmware/(?:([^/]+)/)?.+")
 _MICROCODE: Final = re.compile(r"kernel/.+")
 _KERNEL_SECTION: Final = ".linux"

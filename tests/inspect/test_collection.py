@@ -7,7 +7,7 @@ import pytest
 
 from rdcompose.errors import SpecError
 from rdcompose.inspect.artifact import Kind
-from rdcompose.inspect.collection import Collection, collect, release_of_name
+from rdcompose.inspect.collection import ArtifactSet, Collection, collect, release_of_name
 from tests.support.artifacts import (
     disk,
     disk_files,
@@ -24,7 +24,7 @@ from tests.support.images import make_bzimage
 from tests.support.packages import RELEASE, kernel_deb
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 OTHER = "6.1.0-8-cloud-amd64"
 
@@ -231,6 +231,23 @@ def test_modules_of_a_set_are_those_of_its_release() -> None:
     assert [module.release for _, module in foreign.modules] == [RELEASE]
     assert len(list(foreign.index("modules.dep"))) == 1
     assert list(foreign.index("modules.softdep")) == []
+
+
+def test_the_release_is_looked_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Disks of large kernels have thousands of modules, and all of them are asked.
+    asked = []
+    said = ArtifactSet._said
+
+    def counted(self: ArtifactSet) -> Iterator[str]:
+        asked.append(self)
+        return said(self)
+
+    monkeypatch.setattr(ArtifactSet, "_said", counted)
+    unnamed = group(initramfs(name="initrd"), disk(name="x"))
+    assert len(unnamed.modules) == 3
+    assert unnamed.release == RELEASE
+    assert len(list(unnamed.index("modules.dep"))) == 2
+    assert len(asked) == 1
 
 
 def test_spare_kernels_are_sets_of_their_own(tmp_path: Path) -> None:
