@@ -89,10 +89,14 @@ class Composition:
         :raises RdcomposeError: as :func:`rdcompose.compose.plan.make_plan` does.
         """
         from rdcompose.compose.plan import make_plan
+        from rdcompose.kernel.held import give_back
 
         pairs = zip(self.kernels.packages, self.specs, strict=True)
         inputs = self.kernels.inputs
-        return [make_plan(package, inputs, spec, self.known) for package, spec in pairs]
+        plans = [make_plan(package, inputs, spec, self.known) for package, spec in pairs]
+        # What indexes are made of; most memory is taken by what comes now.
+        give_back()
+        return plans
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
