@@ -20,6 +20,7 @@ from rdcompose.emit import SUFFIXES, directory_name, emitted_files, write_direct
 from rdcompose.errors import OutputError
 from rdcompose.formats.compression import compress
 from rdcompose.formats.cpio import write_newc
+from rdcompose.kernel.held import give_back
 from rdcompose.manifest import checksum_line, manifest, to_json
 from rdcompose.publish import Publication
 
@@ -232,6 +233,8 @@ def _put_initramfs(
 ) -> list[Output]:
     """Write the initramfs, and the image that holds it; adds the sizes of its segments."""
     segments = initramfs_segments(plan)
+    # The compressor's tables, while the disk goes on to take more.
+    give_back()
     sizes |= {name: len(data) for name, data in segments.items()}
     data = b"".join(segments.values())
     outputs = [_put(publication, names["initramfs"], lambda out: _write(out, data))]
