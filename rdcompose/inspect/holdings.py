@@ -16,6 +16,7 @@ from rdcompose.formats.compression import decompress
 from rdcompose.formats.elf import read_module
 from rdcompose.inspect.artifact import Kind
 from rdcompose.inspect.contents import module_place
+from rdcompose.inspect.findings import printable
 from rdcompose.inspect.names import named_release
 from rdcompose.inspect.opened import open_image
 from rdcompose.inspect.reasons import loaded_names, loads_modules
@@ -34,8 +35,9 @@ if TYPE_CHECKING:
     from rdcompose.tree import Content
 
 # A generic kernel's largest index has 2 MB.
-_MAX_INDEX: Final = 64 << 20
+_MAX_INDEX: Final = 16 << 20
 _MAX_LIST: Final = 1 << 20
+_SHOWN: Final = 5
 _WALKED: Final = frozenset({Kind.INITRAMFS, Kind.DISK, Kind.UKI, Kind.DIRECTORY})
 # In a directory: kernels take long to unpack, and hold no modules.
 _PASSED_OVER: Final = re.compile(
@@ -217,8 +219,14 @@ class _Reading:
             modinfo=lists.get("modules.builtin.modinfo", b""),
             config=found.config or spare.config,
             manifest=found.manifest or spare.manifest,
-            problems=tuple(self._problems),
+            problems=self._told(),
         )
+
+    def _told(self) -> tuple[str, ...]:
+        """Return the first problems, and how many more there are; names may be hostile."""
+        rest = len(self._problems) - _SHOWN
+        more = (f"{rest} more modules or indexes cannot be read",) if rest > 0 else ()
+        return (*map(printable, self._problems[:_SHOWN]), *more)
 
     def _graph(self, found: _Found, lists: Mapping[str, bytes]) -> IndexedModules:
         paths = found.paths.values()
@@ -235,18 +243,18 @@ class _Reading:
         if release is not None:
             if release in having:
                 return release
-            known = ", ".join(sorted(name for name in having if name is not None))
+            known = printable(", ".join(sorted(name for name in having if name is not None)))
             raise SpecError(
                 f"{where}: there are no modules of {release}",
                 hint=f"there are those of {known}" if known else None,
             )
         if not having:
             raise SpecError(
-                f"{where}: there are no modules" + "".join(f"; {row}" for row in self._problems),
+                f"{where}: there are no modules" + "".join(f"; {row}" for row in self._told()),
                 hint="name an initramfs, a modules disk, or a directory with both",
             )
         if len(having) > 1:
-            known = ", ".join(sorted(name or "unknown" for name in having))
+            known = printable(", ".join(sorted(name or "unknown" for name in having)))
             raise SpecError(
                 f"{where}: there are modules of several kernels: {known}",
                 hint="choose one with --release",

@@ -36,6 +36,9 @@ INDEX_NAMES: Final = frozenset(
         *("modules.builtin.modinfo", "modules.builtin.alias.bin"),
     }
 )
+# Names in a line of modules.dep; Debian's longest have 25. Of longer ones all count as direct, to
+# save time.
+_MAX_LINE: Final = 100
 _WISHES: Final = ("softdep", "weakdep")
 
 
@@ -102,6 +105,8 @@ class IndexedModules:
             return tuple(other for other in named if other in self.modules)
         among = self._needed.get(name, ())
         needed = [other for other in among if other != name and other in self.modules]
+        if len(needed) > _MAX_LINE:
+            return tuple(needed)
         brought = {far for other in needed for far in self._needed.get(other, ()) if far != other}
         return tuple(other for other in needed if other not in brought)
 

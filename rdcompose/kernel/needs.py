@@ -9,14 +9,20 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-from typing import TYPE_CHECKING
+import itertools
+from typing import TYPE_CHECKING, Final
 
+from rdcompose.errors import FormatError
 from rdcompose.kernel.module import modname
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from rdcompose.kernel.selection import ModuleGraph
+
+
+# Debian's largest kernels have a tenth of that.
+MAX_NEEDS: Final = 200_000
 
 
 class NeedKind(enum.StrEnum):
@@ -59,20 +65,25 @@ def needs_of(graph: ModuleGraph, name: str) -> Iterator[Need]:
 
 
 class Needs:
-    """The needs among some modules of a kernel, in both directions."""
+    """The needs among some modules of a kernel, in both directions.
+
+    :raises FormatError: there are more than any kernel has.
+    """
 
     def __init__(self, graph: ModuleGraph, names: Iterable[str]) -> None:
         among = dict.fromkeys(names)
-        self._of = {
-            name: tuple(
-                dict.fromkeys(
-                    need
-                    for need in needs_of(graph, name)
-                    if need.name in among and need.name != name
+        self._of: dict[str, tuple[Need, ...]] = {}
+        left = MAX_NEEDS
+        for name in among:
+            every = itertools.islice(needs_of(graph, name), left + 1)
+            found = (need for need in every if need.name in among and need.name != name)
+            self._of[name] = tuple(dict.fromkeys(found))
+            left -= len(self._of[name])
+            if left < 0:
+                raise FormatError(
+                    f"the modules need each other in more than {MAX_NEEDS} ways, which is not true "
+                    "of any kernel"
                 )
-            )
-            for name in among
-        }
         users: dict[str, list[Need]] = {name: [] for name in among}
         for needs in self._of.values():
             for need in needs:
@@ -91,4 +102,4 @@ class Needs:
         return self._by.get(name, ())
 
 
-_ORDER = {kind: number for number, kind in enumerate(NeedKind)}
+_ORDER: Final = {kind: number for number, kind in enumerate(NeedKind)}

@@ -138,6 +138,21 @@ def test_damage(tmp_path: Path) -> None:
     assert found.problems[0].startswith(f"initrd.img: {MODULES}/{BLOCK}: ")
 
 
+def test_names_that_a_terminal_would_obey(tmp_path: Path) -> None:
+    red = "6.1\x1b[31m"
+    broken = {f"lib/modules/{red}/kernel/m{number}.ko": b"x" for number in range(8)}
+    (tmp_path / "initrd.img").write_bytes(initramfs_bytes(broken))
+    found = read_holdings([tmp_path / "initrd.img"])
+    assert len(found.problems) == 6
+    assert all(problem.isprintable() for problem in found.problems)
+    assert found.problems[-1] == "3 more modules or indexes cannot be read"
+    files = initramfs_files() | broken
+    (tmp_path / "initrd.img").write_bytes(initramfs_bytes(files))
+    with pytest.raises(SpecError, match="several kernels") as caught:
+        read_holdings([tmp_path / "initrd.img"])
+    assert caught.value.message.isprintable()
+
+
 @pytest.mark.parametrize(
     ("name", "problem"),
     [

@@ -99,6 +99,14 @@ def test_lines_that_make_no_sense() -> None:
     assert indexed.resolve("q") == indexed.resolve("yy") == ()
 
 
+def test_lines_that_are_too_long() -> None:
+    names = [f"kernel/m{number}.ko" for number in range(150)]
+    rows = [f"{name}: {' '.join(names[number + 1 :])}\n" for number, name in enumerate(names)]
+    indexed = IndexedModules([], {"modules.dep": "".join(rows).encode()})
+    assert len(indexed.direct("m0")) == 149
+    assert indexed.direct("m100") == ("m101",)
+
+
 def test_damaged_index() -> None:
     with pytest.raises(FormatError):
         IndexedModules([], {"modules.dep.bin": b"no index"})

@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import pytest
+
+from rdcompose.errors import FormatError
+from rdcompose.kernel import needs
 from rdcompose.kernel.needs import Need, NeedKind, Needs, needs_of
 from tests.support.graphs import FakeGraph
 
@@ -28,15 +32,15 @@ def test_needs_of_one_module() -> None:
 
 
 def test_both_directions_among_some() -> None:
-    needs = Needs(KERNEL, ["a", "b", "c", "d", "e"])
-    assert [need.name for need in needs.of("a")] == ["b", "c", "d", "e"]
-    assert [(need.by, need.kind) for need in needs.by("c")] == [
+    found = Needs(KERNEL, ["a", "b", "c", "d", "e"])
+    assert [need.name for need in found.of("a")] == ["b", "c", "d", "e"]
+    assert [(need.by, need.kind) for need in found.by("c")] == [
         ("a", NeedKind.HARD),
         ("b", NeedKind.HARD),
     ]
-    assert [need.by for need in needs.by("a")] == ["d"]
+    assert [need.by for need in found.by("a")] == ["d"]
     # What is itself, or not among them, is none.
-    assert needs.of("e") == needs.by("x1") == needs.of("x1") == ()
+    assert found.of("e") == found.by("x1") == found.of("x1") == ()
 
 
 def test_hard_needs_come_first() -> None:
@@ -47,3 +51,11 @@ def test_hard_needs_come_first() -> None:
     module kernel/z.ko
     """)
     assert [need.by for need in Needs(graph, graph.modules).by("z")] == ["b", "c", "a"]
+
+
+def test_more_needs_than_any_kernel_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(needs, "MAX_NEEDS", 7)
+    assert Needs(KERNEL, ["a", "b", "c", "d", "e"]).by("a")
+    monkeypatch.setattr(needs, "MAX_NEEDS", 5)
+    with pytest.raises(FormatError, match="in more than 5 ways"):
+        Needs(KERNEL, ["a", "b", "c", "d", "e"])

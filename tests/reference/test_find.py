@@ -68,10 +68,10 @@ def modaliases(case: Case) -> list[str]:
     """Texts as devices have them, for every so many of the patterns."""
     patterns = [
         value
-        for name in some(case.depmod, 4)
+        for name in some(case.depmod, 3)
         for value in case.depmod.modules[name].elf.values("alias")
     ]
-    found = [re.sub(r"\[(.)[^]]*\]", r"\1", text).replace("*", "00") for text in patterns[::8]]
+    found = [re.sub(r"\[(.)[^]]*\]", r"\1", text).replace("*", "00") for text in patterns[::24]]
     return [*found, "fs-ext4", "crypto-sha256", "net-pf-10", "crc32c", "symbol:virtqueue_kick"]
 
 
