@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from rdcompose.cli.image_file import opened_file, unread
 from rdcompose.cli.listing import entry_line, shown_name, tree_lines
@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 
     from rdcompose.inspect.module_table import ModuleRow
 
-_UNREAD = frozenset({Kind.UNKNOWN, Kind.FILESYSTEM})
+# A distribution has fewer; each takes half a kilobyte.
+_MAX_TREE: Final = 1 << 18
+_UNREAD: Final = frozenset({Kind.UNKNOWN, Kind.FILESYSTEM})
 
 
 def list_files(arguments: argparse.Namespace) -> int:
@@ -80,6 +82,7 @@ def _print_entries(looking: Looking, *, quiet: bool) -> None:
 
 def _print_tree(looking: Looking) -> None:
     landing = Landing()
+    # All of it is in memory.
     sizes: dict[str, int] = {}
     for located in looking.entries():
         entry = located.entry
@@ -89,6 +92,11 @@ def _print_tree(looking: Looking) -> None:
                 sizes[path] = entry.content.size
         except NoPlaceError as error:
             warn(f"warning: {shown_name(entry.path)}: {error}")
+        if len(landing.entries) > _MAX_TREE:
+            raise FormatError(
+                f"a tree of more than {_MAX_TREE} entries is not drawn",
+                hint="without --tree they are listed",
+            )
     for line in tree_lines(landing.entries, sizes):
         print(line)
 

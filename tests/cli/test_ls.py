@@ -155,6 +155,15 @@ def test_hostile_names(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> No
     assert read_json(capsys, image)["entries"][1]["path"] == "caf\udce9"
 
 
+def test_a_tree_of_too_many(
+    capsys: pytest.CaptureFixture[str], image: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rdcompose.cli.ls._MAX_TREE", 9)
+    out, err = ls(capsys, "--tree", image, status=1)
+    assert out == ""
+    assert "a tree of more than 9 entries is not drawn\n  hint: without --tree" in err
+
+
 def test_disk_package_and_directory(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     disk = tmp_path / f"modules-{RELEASE}.qcow2"
     disk.write_bytes(disk_bytes(disk_files()))
