@@ -6,14 +6,11 @@ buffer-format.rst and init/initramfs.c of the kernel. The reader takes ``070701`
 on the other. Where the kernel drops an entry without a word (no parent directory, an empty
 link, a name too long) the writer refuses it.
 
-An initramfs may be several segments, packed and plain ones: :func:`segments`.
+An initramfs may be several segments, packed and plain ones: :mod:`rdcompose.formats.segments`.
 """
 
 from __future__ import annotations
 
-import collections
-import dataclasses
-import io
 from typing import TYPE_CHECKING, BinaryIO, Final, assert_never, cast
 
 from rdcompose.errors import SpecError
@@ -31,7 +28,6 @@ from rdcompose.formats.newc import (
     Archive,
 )
 from rdcompose.formats.newc_links import members
-from rdcompose.formats.segments import read_segments
 from rdcompose.tree import (
     Directory,
     Entry,
@@ -208,37 +204,3 @@ class NewcReader:
 def read_newc(data: bytes, offset: int = 0) -> NewcReader:
     """Read the archive at an offset of a buffer: see :class:`NewcReader`."""
     return NewcReader(data, offset)
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Segment:
-    """A part of an initramfs: its place in the buffer, its compressor, its cpio archive.
-
-    ``data`` is unpacked, and may hold several archives one after the other.
-    """
-
-    offset: int
-    size: int
-    compression: str
-    data: bytes
-
-
-def segments(data: bytes, *, limit: int) -> Iterator[Segment]:
-    """Yield the segments of an initramfs, unpacked, leaving out the zeros between them.
-
-    Adjacent plain archives are segments of their own.
-
-    :raises FormatError: what is there is neither zeros nor an archive nor a known
-        compression, or a plain archive does not start at a multiple of four, or all of it
-        unpacks to more than ``limit`` bytes.
-    """
-    for segment in read_segments(io.BytesIO(data), len(data), limit=limit):
-        if segment.compression == "none":
-            for archive in segment.archives():
-                collections.deque(archive.records(), maxlen=0)
-            plain = data[segment.offset : segment.offset + segment.size]
-        else:
-            plain = segment.read_all()
-        yield Segment(
-            offset=segment.offset, size=segment.size, compression=segment.compression, data=plain
-        )

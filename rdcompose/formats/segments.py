@@ -7,7 +7,6 @@ init/initramfs.c. None is unpacked as a whole.
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from rdcompose.errors import FormatError, UnsupportedError
@@ -15,9 +14,12 @@ from rdcompose.formats import compression, decoding, xz
 from rdcompose.formats.bytestream import ByteStream
 from rdcompose.formats.first_stream import FirstStream
 from rdcompose.formats.newc import MAGICS, Archive
+from rdcompose.formats.newc_links import members
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+
+    from rdcompose.tree import Entry
 
 # Far more than anyone puts together.
 MAX_SEGMENTS: Final = 1024
@@ -113,13 +115,15 @@ class Segment:
         while self._stream.skip_zeros():
             yield Archive(self._stream)
 
-    def read_all(self) -> bytes:
-        """Return what it unpacks to, in one piece and unread.
+    def entries(self) -> Iterator[Entry]:
+        """Yield the entries of all archives, with contents that are in memory.
 
-        :raises FormatError: as :meth:`archives` does.
+        :raises FormatError: as :meth:`archives` does, or an archive is damaged.
         :raises UnsupportedError: as :meth:`archives` does.
         """
-        return b"".join(self._stream.pieces(sys.maxsize))
+        for archive in self.archives():
+            for member in members(archive, keep=True):
+                yield member.entry
 
     def holds_archive(self) -> bool:
         """Whether an archive starts it; to be asked before anything is read.

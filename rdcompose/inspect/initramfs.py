@@ -11,9 +11,6 @@ from typing import TYPE_CHECKING, Final
 
 from rdcompose.errors import FormatError, UnsupportedError
 from rdcompose.formats import segments
-from rdcompose.formats.bytestream import ByteStream
-from rdcompose.formats.newc import Archive
-from rdcompose.formats.newc_links import members
 from rdcompose.inspect.artifact import Initramfs, SegmentFacts
 from rdcompose.inspect.contents import examine
 
@@ -52,9 +49,7 @@ def initramfs_entries(data: bytes) -> Iterator[Entry]:
     :raises UnsupportedError: it is packed with what is not unpacked here.
     """
     for segment in segments.read_segments(io.BytesIO(data), len(data), limit=MAX_UNPACKED):
-        for archive in segment.archives():
-            for member in members(archive, keep=True):
-                yield member.entry
+        yield from segment.entries()
 
 
 class _Reading:
@@ -67,9 +62,7 @@ class _Reading:
         source = io.BytesIO(self._data)
         try:
             for segment in segments.read_segments(source, len(self._data), limit=MAX_UNPACKED):
-                for archive in segment.archives():
-                    for member in members(archive, keep=True):
-                        yield member.entry
+                yield from segment.entries()
                 facts = SegmentFacts(
                     segment.offset,
                     segment.size,
@@ -80,14 +73,3 @@ class _Reading:
                 self.segments.append(facts)
         except (FormatError, UnsupportedError) as error:
             self.problem = error.message
-
-
-def archive_entries(data: bytes) -> Iterator[Entry]:
-    """Yield the entries of archives that follow each other, zeros between them.
-
-    :raises FormatError: one is damaged.
-    """
-    stream = ByteStream((data,))
-    while stream.skip_zeros():
-        for member in members(Archive(stream), keep=True):
-            yield member.entry

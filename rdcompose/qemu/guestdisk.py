@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.resources
+import io
 import re
 from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
 from rdcompose.errors import FormatError, SpecError
-from rdcompose.formats.cpio import read_newc, segments
 from rdcompose.formats.mbr import SECTOR, Mbr, Partition, PartitionType
+from rdcompose.formats.segments import read_segments
 from rdcompose.formats.squashfs.writer import write_squashfs
 from rdcompose.formats.window import Window
 from rdcompose.kernel.module import modname
@@ -57,13 +58,9 @@ def read_initramfs(data: bytes) -> Initramfs:
     :raises SpecError: it is none that the kernel would unpack.
     """
     tree = Tree()
-    for segment in segments(data, limit=_LIMIT):
-        end = 0
-        while segment.data.find(b"07070", end) >= 0:
-            reader = read_newc(segment.data, end)
-            for entry in reader:
-                tree.add(entry)
-            end = _skip_zeros(segment.data, reader.end)
+    for segment in read_segments(io.BytesIO(data), len(data), limit=_LIMIT):
+        for entry in segment.entries():
+            tree.add(entry)
     # Of whatever release: that it is the right one is what a boot is to show.
     held = {modname(entry.path) for entry in tree if _MODULE.search(entry.path)}
     built_in = {
@@ -78,12 +75,6 @@ def read_initramfs(data: bytes) -> Initramfs:
         autoload=tuple(name for n in named if (name := modname(n)) not in built_in),
         squashfs="squashfs" in held | built_in,
     )
-
-
-def _skip_zeros(data: bytes, position: int) -> int:
-    while position < len(data) and not data[position]:
-        position += 1
-    return position
 
 
 def _lines(text: str) -> Iterator[str]:

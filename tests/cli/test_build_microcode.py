@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from rdcompose.formats.compression import decompress
-from rdcompose.formats.cpio import read_newc, segments
 from rdcompose.tree import File, read_all
 from tests.support.archive_packages import package
 from tests.support.farm import ARM, NEW, SECURE, TRIXIE
 from tests.support.microcode import make_amd, make_intel
+from tests.support.newc import segments
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Shop
@@ -44,11 +44,11 @@ def stocked(shop: Shop) -> Shop:
 def early(shop: Shop, release: str = NEW) -> dict[str, bytes]:
     """Return the files of the first segment."""
     data = (shop.out / f"initramfs-{release}").read_bytes()
-    first, second = segments(data, limit=1 << 30)
+    first, second = segments(data)
     assert (first.offset, first.compression) == (0, "none")
     assert second.offset % 512 == 0
-    assert "init" in {entry.path for entry in read_newc(second.data)}
-    entries = [entry for entry in read_newc(first.data) if isinstance(entry, File)]
+    assert "init" in {entry.path for entry in second.entries}
+    entries = [entry for entry in first.entries if isinstance(entry, File)]
     return {entry.path: read_all(entry.content) for entry in entries}
 
 

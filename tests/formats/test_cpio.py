@@ -10,11 +10,12 @@ import pytest
 from rdcompose.errors import FormatError, SpecError
 from rdcompose.formats import segments as formats_segments
 from rdcompose.formats.compression import compress
-from rdcompose.formats.cpio import read_newc, segments, write_newc
+from rdcompose.formats.cpio import read_newc, write_newc
 from rdcompose.tree import Bytes, Directory, Entry, File, Node, NodeKind, Symlink, Tree
 from tests.support.dump import digest, dump
 from tests.support.newc import TRAILER as END
 from tests.support.newc import raw_record as record
+from tests.support.newc import segments
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -269,13 +270,12 @@ def test_hostile_entries(archive: bytes, message: str) -> None:
 
 
 PLAIN = write(file("a", b"plain"))
-NEVER = 1 << 30
 
 
 def parts(data: bytes) -> list[tuple[int, int, str, list[str]]]:
     return [
-        (s.offset, s.size, s.compression, [entry.path for entry in read_newc(s.data)])
-        for s in segments(data, limit=NEVER)
+        (s.offset, s.size, s.compression, [entry.path for entry in s.entries])
+        for s in segments(data)
     ]
 
 
@@ -306,22 +306,22 @@ def test_adjacent_archives() -> None:
 )
 def test_segments_that_are_none(data: bytes, message: str) -> None:
     with pytest.raises(FormatError, match=message):
-        list(segments(data, limit=NEVER))
+        list(segments(data))
 
 
 @pytest.mark.parametrize("name", ["none", "gzip"])
 def test_segments_over_the_limit(name: str) -> None:
     data = compress(name, PLAIN)
-    size = len(next(segments(data, limit=NEVER)).data)
-    assert len(list(segments(data, limit=size))) == 1
+    size = next(segments(data)).unpacked
+    assert len(list(segments(data, size))) == 1
     with pytest.raises(FormatError, match="to more than"):
-        list(segments(data, limit=size - 1))
+        list(segments(data, size - 1))
     with pytest.raises(FormatError, match="to more than"):
-        list(segments(data * 2, limit=2 * size - 1))
+        list(segments(data * 2, 2 * size - 1))
 
 
 def test_too_many_segments(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(formats_segments, "MAX_SEGMENTS", 4)
-    assert len(list(segments(PLAIN * 3, limit=NEVER))) == 3
+    assert len(list(segments(PLAIN * 3))) == 3
     with pytest.raises(FormatError, match="more than 4 segments"):
-        list(segments(PLAIN * 4, limit=NEVER))
+        list(segments(PLAIN * 4))

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Final
+import dataclasses
+import io
+from typing import TYPE_CHECKING, Final
+
+from rdcompose.formats.segments import read_segments
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rdcompose.tree import Entry
 
 _FIELDS: Final = "ino mode uid gid nlink mtime filesize maj min rmaj rmin namesize chksum"
 
@@ -29,3 +38,21 @@ def record(name: str, data: bytes = b"", **fields: int) -> bytes:
 
 
 TRAILER: Final = raw_record(b"TRAILER!!!\0", mode=0)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ReadSegment:
+    """A segment with all that is in it."""
+
+    offset: int
+    size: int
+    unpacked: int
+    compression: str
+    entries: tuple[Entry, ...]
+
+
+def segments(data: bytes, limit: int = 1 << 30) -> Iterator[ReadSegment]:
+    """Yield the segments of an initramfs, each read to its end."""
+    for row in read_segments(io.BytesIO(data), len(data), limit=limit):
+        entries = tuple(row.entries())
+        yield ReadSegment(row.offset, row.size, row.unpacked, row.compression, entries)
