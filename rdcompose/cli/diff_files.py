@@ -81,7 +81,7 @@ def _one_sided(sign: str, entries: Sequence[EntryFacts], *, whole: bool) -> Iter
         elif files:
             size = size_text(sum(row.size for row in files))
             yield Row(sign, f"/{top}/", f"{len(files)} files, {size}")
-        elif module_place(f"{top}/", disk=True) is None:
+        elif module_place(f"{top}/x", disk=True) is None:
             # Those of modules come and go with them.
             yield Row(sign, f"/{top}/")
     yield from _alike(sign, left)

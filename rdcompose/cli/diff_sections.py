@@ -69,7 +69,10 @@ def _sections(
 
 def _name(file: FileDifference, *, several: bool) -> str:
     kind = file.facts.kind
-    return kind.value if kind is not Kind.UNKNOWN and not several else file.facts.name
+    if kind is not Kind.UNKNOWN and not several:
+        return str(kind.value)
+    names = [side.name for side in (file.before, file.now) if side is not None]
+    return " → ".join(dict.fromkeys(names))
 
 
 def _by_manifests(difference: Difference) -> Iterator[Section]:

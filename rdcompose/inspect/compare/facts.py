@@ -41,7 +41,8 @@ _MAX_ENTRIES: Final = 1 << 20
 _MAX_TEXT: Final = 16 << 20
 _MAX_SECTION: Final = 1 << 16
 # Of a unified kernel image: what is text.
-_TEXTS: Final = (".cmdline", ".uname", ".osrel")
+_UNAME: Final = ".uname"
+_TEXTS: Final = (".cmdline", _UNAME, ".osrel")
 _HINT: Final = "rdcompose ls shows what can be read of it"
 
 
@@ -173,7 +174,7 @@ def _damaged(name: str, why: str) -> SpecError:
 
 def _releases(opened: Opened, reading: _Reading) -> tuple[str, ...]:
     told = {row.meant_for for row in reading.modules.values()} | {*opened.releases}
-    return tuple(sorted(told - {""}))
+    return tuple(sorted((told or {reading.texts.get(_UNAME, "")}) - {""}))
 
 
 class _Reading:

@@ -21,6 +21,7 @@ from tests.support.artifacts import (
     initramfs_files,
     module,
 )
+from tests.support.efi import make_pe
 from tests.support.images import make_bzimage
 from tests.support.newc import TRAILER, record
 from tests.support.packages import CONFIG, RELEASE
@@ -76,6 +77,22 @@ def test_a_tree(tmp_path: Path) -> None:
     # Its path does not tell, so the module does.
     assert facts.releases == (RELEASE,)
     assert facts.config is not None
+
+
+def test_a_unified_kernel_image(tmp_path: Path) -> None:
+    sections = {
+        ".cmdline": b"root=/dev/vda\0",
+        ".uname": b"6.9\n",
+        ".linux": b"kernel",
+        ".initrd": initramfs_bytes({"init": b"x"}),
+    }
+    facts = read(tmp_path / "u", make_pe(sections))
+    assert (facts.kind, facts.releases) == (Kind.UKI, ("6.9",))
+    assert facts.texts == {".cmdline": "root=/dev/vda", ".uname": "6.9"}
+    found = {row.path: row for row in facts.entries}
+    assert set(found) == {".cmdline", ".uname", ".linux", "init"}
+    assert found[".linux"].sha256 == hashlib.sha256(b"kernel").hexdigest()
+    assert [found[name].shown for name in (".linux", "init")] == [".linux", "/init"]
 
 
 def test_a_kernel_and_a_configuration(tmp_path: Path) -> None:
