@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Final
 
 from rdcompose.cli.image_file import opened_file, unread
+from rdcompose.cli.listing import shown_name
 from rdcompose.cli.terminal import progress, size_text, warn
 from rdcompose.errors import FormatError, SpecError
 from rdcompose.inspect.artifact import Kind
@@ -57,8 +58,14 @@ def unpack(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _print_line(line: str) -> None:
+    # Paths need not be text.
+    sys.stdout.buffer.write(encode_name(line) + b"\n")
+
+
 def _print_path(path: str) -> None:
-    sys.stdout.buffer.write(encode_name(path) + b"\n")
+    # A terminal would do what is in names of strangers.
+    _print_line(shown_name(path) if sys.stdout.isatty() else path)
 
 
 def _pass(_path: str) -> None:
@@ -72,9 +79,9 @@ def _report(arguments: argparse.Namespace, opened: Opened, done: Unpacked) -> No
     if arguments.quiet or arguments.verbose or not done.entries:
         return
     where = arguments.directory
-    print(f"{_entries(done.entries)}, {size_text(done.size)}, in {where}")
+    _print_line(f"{_entries(done.entries)}, {size_text(done.size)}, in {where}")
     if done.listed:
-        print(f"{_entries(done.listed)} in template.list, for build --template")
+        _print_line(f"{_entries(done.listed)} in template.list, for build --template")
 
 
 def _entries(number: int) -> str:

@@ -78,10 +78,28 @@ def unpack(
     What is damaged is passed over: see ``lost``, and ``opened.problem``.
 
     :raises SpecError: it is more than the limits allow.
+    :raises FormatError: its names are more than can be.
     :raises OutputError: it cannot be written.
     """
     done = Unpacked()
     branches = _Branches(opened, destination, wish, done)
+    try:
+        _unpack(opened, branches, wish, done, tell)
+    except (SpecError, FormatError):
+        # What is there is to be as good as after damage.
+        branches.finish()
+        raise
+    branches.finish()
+    return done
+
+
+def _unpack(
+    opened: Opened,
+    branches: _Branches,
+    wish: Wish,
+    done: Unpacked,
+    tell: Callable[[str], None],
+) -> None:
     for number, located in enumerate(opened.entries(), 1):
         if number > wish.entries:
             raise SpecError(
@@ -98,8 +116,6 @@ def unpack(
         if wanted:
             tell(entry.path)
             done.entries += 1
-    branches.finish()
-    return done
 
 
 class _Branches:

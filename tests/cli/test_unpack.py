@@ -84,6 +84,17 @@ def test_paths_are_printed_as_they_are(
     assert set(printed.split(b"\n")) == {b"init", b"x", b"\x1b[2J\xfc", b""}
 
 
+def test_a_directory_whose_name_is_no_text(image: Path, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, "unpack", image, tmp_path / "\udcfc", "/init"],
+        env={**unmeasured(), "PYTHONIOENCODING": "utf-8:strict"},
+        capture_output=True,
+        check=True,
+    )
+    assert done.stdout.endswith(b"/\xfc\n")
+    assert (tmp_path / "\udcfc/init").exists()
+
+
 def test_built_again_it_is_the_same(
     tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]
 ) -> None:
@@ -183,6 +194,28 @@ def test_entries_without_a_place(
     assert lines[0] == f"warning: '00\\x1b[2J' in {image} is left out: {why}"
     assert last == f"rdcompose: error: 11 entries of {image} could not be unpacked"
     assert files(out) == {"z", *names, *(f"{name}/x" for name in names)}
+
+
+@pytest.mark.parametrize(
+    ("hostile", "inside"),
+    [(b"../evil", None), (b"a/../../evil", None), (b"/etc/evil", "etc/evil"), (b"./evil", "evil")],
+    ids=["up", "back", "absolute", "here"],
+)
+def test_names_do_not_lead_out(
+    hostile: bytes,
+    inside: str | None,
+    tmp_path: Path,
+    capfdbinary: pytest.CaptureFixture[bytes],
+) -> None:
+    name = "x" * len(hostile)
+    image = tmp_path / "image"
+    image.write_bytes(cpio(tree_of({"a": b"", name: b""})).replace(name.encode(), hostile))
+    top = tmp_path / "top"
+    _, said = run(capfdbinary, "unpack", "-q", image, top / "out", status=int(inside is None))
+    assert ("hostile name in the cpio archive" in said) == (inside is None)
+    assert files(top) >= {"out", "out/a", *([f"out/{inside}"] if inside else [])}
+    assert {path.name for path in top.iterdir()} == {"out"}
+    assert {path.name for path in tmp_path.iterdir()} == {"image", "top"}
 
 
 def test_limits(image: Path, tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:

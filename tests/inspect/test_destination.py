@@ -27,7 +27,7 @@ def outside(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_files(tmp_path: Path) -> None:
-    old = os.umask(0o777)
+    old = os.umask(0o077)
     try:
         with Destination(tmp_path / "new/out") as out:
             out.file("a/b/c", Bytes(b"data"), mode=0o4751, mtime=12345)
@@ -36,8 +36,6 @@ def test_files(tmp_path: Path) -> None:
                 out.settle(path, mode=0o755, mtime=54321)
     finally:
         os.umask(old)
-        (tmp_path / "new").chmod(0o755)
-        (tmp_path / "new/out").chmod(0o755)
     top = tmp_path / "new/out"
     status = (top / "a/b/c").stat()
     assert (stat.S_IMODE(status.st_mode), status.st_mtime) == (0o4751, 12345)

@@ -128,7 +128,7 @@ def test_what_a_directory_holds_needs_no_list(tmp_path: Path) -> None:
     ]
 
 
-def test_only_root_can_preserve(tmp_path: Path) -> None:
+def test_preserve(tmp_path: Path) -> None:
     if os.geteuid() != 0:
         pytest.skip("devices take root")
     wish = Wish(patterns=PathPatterns(()), preserve=True)
@@ -284,9 +284,18 @@ def test_limits(tmp_path: Path) -> None:
         ):
             unpack(opened, destination, wish, lambda _: None)
         assert "--max-" in str(caught.value.hint)
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["f0", "f1", "f2"]
     wish = Wish(patterns=PathPatterns(()), size=20, entries=4)
     with Destination(tmp_path / "enough") as destination:
         assert unpack(walked(*files), destination, wish, lambda _: None).size == 20
+
+
+def test_what_is_there_at_a_limit_is_whole(tmp_path: Path) -> None:
+    wish = Wish(patterns=PathPatterns(()), entries=len(EVERYTHING))
+    more = File(path="z", content=Bytes(b""))
+    with Destination(tmp_path / "out") as destination, pytest.raises(SpecError):
+        unpack(walked(*EVERYTHING, more), destination, wish, lambda _: None)
+    assert dump(read_template(tmp_path / "out")) == tree_of(*EVERYTHING)
 
 
 def test_into_a_directory_that_holds_something(tmp_path: Path) -> None:
