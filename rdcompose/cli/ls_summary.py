@@ -53,10 +53,10 @@ def breaking(opened: Opened) -> str:
     if problem.part is not None:
         part = opened.parts[problem.part]
         said.append(f"in {part.label} ({part.compression}, from byte {part.offset})")
-    if problem.inner is not None:
-        said.append(f"at byte {problem.inner} of what it unpacks to")
-    else:
-        said.append(f"read up to byte {problem.offset}")
+        if problem.inner is not None:
+            said.append(f"at byte {problem.inner} of what it unpacks to")
+        elif problem.offset > part.offset:
+            said.append(f"read up to byte {problem.offset}")
     said.append(
         f"the last good entry is {shown_name(problem.last)!r}"
         if problem.last is not None
@@ -140,9 +140,10 @@ def _held(opened: Opened) -> Iterator[str]:
     """Say what files at the top of a directory are that can boot, or go with what does."""
     for located in opened.entries():
         name = located.entry.path
-        if "/" in name or not isinstance(located.entry, File):
-            continue
-        if is_boot_name(name) or named_release(name) is not None:
+        if "/" in name:
+            return  # all of the top comes before what is deeper
+        known = is_boot_name(name) or named_release(name) is not None
+        if known and isinstance(located.entry, File):
             try:
                 with open_image(opened.path / name) as file:
                     release = f" of {file.release}" if file.release is not None else ""

@@ -28,6 +28,8 @@ _STEP: Final = 1 << 16
 _MAGIC: Final = 8
 _FOREIGN: Final = {
     b"\x89LZO": "it is packed with lzo, which is not unpacked here",
+    b"070707": "it is a cpio archive in the old portable format, which the kernel does not know",
+    b"\xc7\x71": "it is a cpio archive in the old binary format, which the kernel does not know",
     b"\x04\x22\x4d\x18": "it is an lz4 frame, of which the kernel knows only the old form (lz4 -l)",
 }
 # Stream Flags of an .xz file: no check, or CRC32.

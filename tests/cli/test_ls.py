@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import lzma
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -136,6 +137,27 @@ def test_damage(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert "GenuineIntel.bin" in out
 
 
+def test_what_the_kernel_would_not_unpack(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    image = tmp_path / "initrd.xz"
+    image.write_bytes(lzma.compress(EARLY))
+    out, _ = ls(capsys, "-s", image)
+    assert "\n    not for the kernel: the kernel knows no check of .xz data but CRC32" in out
+
+
+def test_a_damaged_disk(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    image = tmp_path / "disk"
+    data = bytearray(disk_bytes(disk_files(), container="squashfs"))
+    # The table of inodes is not where the superblock says.
+    data[64:72] = (200).to_bytes(8, "little")
+    image.write_bytes(data)
+    out, err = ls(capsys, image, status=1)
+    assert f"{image}: modules disk, 4.1 kB\n" in out
+    assert err.startswith(f"rdcompose: error: {image} cannot be read to its end: ")
+    assert "  hint: in squashfs (gzip, from byte 0), there is no good entry before\n" in err
+
+
 def test_hostile_names(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     entries = [
         File(path="bell\a", content=Bytes(b"")),
@@ -203,9 +225,11 @@ def test_single_files(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Non
         (b"", "it is empty"),
         (b"some text\n", "it is a text of no known kind"),
         (b"\x89LZO\0\r\n\x1a\n", "it is packed with lzo, which is not unpacked here"),
+        (b"070707" + b"0" * 70 + b".\0", "it is a cpio archive in the old portable format"),
+        (b"\xc7\x71" * 40, "it is a cpio archive in the old binary format"),
         (b"QFI\xfb" + bytes(100), "qcow2"),
     ],
-    ids=["empty", "text", "lzo", "qcow2"],
+    ids=["empty", "text", "lzo", "odc", "binary", "qcow2"],
 )
 def test_what_is_not_read(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, data: bytes, message: str
