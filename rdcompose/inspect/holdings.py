@@ -8,7 +8,6 @@ are, indexes have to do.
 from __future__ import annotations
 
 import dataclasses
-import re
 from typing import TYPE_CHECKING, Any, Final
 
 from rdcompose.errors import FormatError, SpecError, UnsupportedError
@@ -17,6 +16,7 @@ from rdcompose.formats.elf import read_module
 from rdcompose.inspect.artifact import Kind
 from rdcompose.inspect.contents import module_place
 from rdcompose.inspect.findings import printable
+from rdcompose.inspect.holders import files_beside, files_in, is_module_directory, is_tree
 from rdcompose.inspect.names import named_release
 from rdcompose.inspect.opened import open_image
 from rdcompose.inspect.reasons import loaded_names, loads_modules
@@ -39,11 +39,6 @@ _MAX_INDEX: Final = 16 << 20
 _MAX_LIST: Final = 1 << 20
 _SHOWN: Final = 5
 _WALKED: Final = frozenset({Kind.INITRAMFS, Kind.DISK, Kind.UKI, Kind.DIRECTORY})
-# In a directory: kernels take long to unpack, and hold no modules.
-_PASSED_OVER: Final = re.compile(
-    r"vmlinu|bzImage|zImage|System\.map|kernel.*\.img$|.*\.(?:efi|deb|dtb|sig|asc|html|log|cpio|nodes|tree)$"
-    r"|\."
-)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +72,8 @@ def read_holdings(
 ) -> Holdings:
     """Read files, or those in directories, that are of one kernel.
 
-    ``release`` chooses it where there are several. Of compressed modules and those of a disk, only
+    Beside a file that ``build`` wrote, its manifest and configuration are read, too. ``release``
+    chooses a kernel where there are several. Of compressed modules and those of a disk, only
     those are read whose names are ``wanted``.
 
     :raises SpecError: a file cannot be read, or there are no modules, or those of several kernels.
@@ -85,39 +81,14 @@ def read_holdings(
     """
     reading = _Reading(wanted)
     for path in paths:
-        if path.is_dir() and not _is_tree(path):
-            for file in _files(path):
+        if path.is_dir() and not is_tree(path):
+            for file in files_in(path):
                 reading.add(file, quiet=True)
         else:
             reading.add(path, quiet=False)
+            for file in files_beside(path):
+                reading.add(file, quiet=True)
     return reading.holdings(release, paths)
-
-
-def _is_tree(directory: Path) -> bool:
-    """Whether it is an unpacked initramfs or a root, and not one with files beside each other."""
-    return _is_module_directory(directory) or any(
-        (directory / place).is_dir() for place in ("lib/modules", "usr/lib/modules")
-    )
-
-
-def _is_module_directory(path: Path) -> bool:
-    """Whether it is what is called ``lib/modules/R`` elsewhere."""
-    return (path / "kernel").is_dir() and (path / "modules.order").exists()
-
-
-def _files(directory: Path) -> list[Path]:
-    try:
-        found = sorted(directory.iterdir())
-    except OSError as error:
-        raise SpecError(f"cannot read {directory}: {error.strerror}") from error
-    names = {path.name for path in found}
-    return [
-        path
-        for path in found
-        if path.is_file()
-        and _PASSED_OVER.match(path.name) is None
-        and not (path.is_symlink() and str(path.readlink()) in names)
-    ]
 
 
 @dataclasses.dataclass(slots=True)
@@ -142,13 +113,13 @@ class _Reading:
 
     def add(self, path: Path, *, quiet: bool) -> None:
         """Read a file; ``quiet`` passes over what is none of those with modules."""
-        with open_image(path, path.name) as opened:
+        with open_image(path, path.name or str(path)) as opened:
             facts = opened.facts
             if facts is not None and facts.config is not None:
                 self._of(named_release(path.name)).config = facts.config
             elif facts is not None and facts.manifest is not None:
                 self._of(_release_of(facts.manifest)).manifest = facts.manifest
-            elif opened.kind in _WALKED:
+            elif opened.kind in _WALKED or (opened.kind is Kind.FILESYSTEM and not quiet):
                 self._walk(opened)
             elif not quiet:
                 raise SpecError(
@@ -160,8 +131,8 @@ class _Reading:
         return self._found.setdefault(release, _Found())
 
     def _walk(self, opened: Opened) -> None:
-        bare = _is_module_directory(opened.path)
-        disk = opened.kind is Kind.DISK or bare
+        bare = is_module_directory(opened.path)
+        disk = bool(opened.filesystem) or bare
         for located in opened.entries():
             entry = located.entry
             if not isinstance(entry, File):

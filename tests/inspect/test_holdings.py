@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -52,10 +53,46 @@ def test_a_directory(tmp_path: Path) -> None:
 
 def test_one_file(tmp_path: Path) -> None:
     write_sound(tmp_path)
+    (tmp_path / f"manifest-{RELEASE}.json").unlink()
     found = read_holdings([tmp_path / INITRAMFS])
     assert (found.whole, found.disk, found.config, found.manifest) == (False, {}, None, None)
     found = read_holdings([tmp_path / DISK], wanted=lambda name: name == "dummy")
     assert (found.whole, found.initramfs, set(found.elf)) == (True, {}, {"dummy"})
+
+
+def test_what_lies_beside_a_file_that_was_built(tmp_path: Path) -> None:
+    write_sound(tmp_path)
+    sizes = {path.name: path.stat().st_size for path in tmp_path.iterdir()}
+    told = {
+        "schema": 1,
+        "release": RELEASE,
+        "outputs": [{"name": name, "size": size} for name, size in sizes.items()],
+    }
+    beside = tmp_path / f"manifest-{RELEASE}.json"
+    beside.write_text(json.dumps(told))
+    found = read_holdings([tmp_path / INITRAMFS])
+    assert (found.manifest, found.whole) == (told, False)
+    assert found.config is not None
+    # Another of the same name is none of its business.
+    told["outputs"] = [{"name": INITRAMFS, "size": 1}, 2, {"name": 3}]
+    beside.write_text(json.dumps(told))
+    found = read_holdings([tmp_path / INITRAMFS])
+    assert (found.manifest, found.config) == (None, None)
+
+
+def test_a_root_filesystem(tmp_path: Path) -> None:
+    """Whoever names one means what is in it; in a directory it is passed over."""
+    files = {"bin/sh": b"", **{path: data for path, data in initramfs_files().items() if data}}
+    (tmp_path / "root.squashfs").write_bytes(disk_bytes(files, container="raw"))
+    assert set(read_holdings([tmp_path / "root.squashfs"]).disk) == {"virtio_ring", "virtio_blk"}
+
+
+def test_files_that_are_kept_for_rescue(tmp_path: Path) -> None:
+    write_sound(tmp_path)
+    (tmp_path / f"initrd.img-{RELEASE}.old").write_bytes(
+        initramfs_bytes({f"{MODULES}/kernel/old.ko": make_ko()})
+    )
+    assert set(read_holdings([tmp_path]).initramfs) == {"virtio_ring", "virtio_blk"}
 
 
 def test_an_unpacked_tree(tmp_path: Path) -> None:
