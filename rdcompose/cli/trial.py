@@ -1,8 +1,9 @@
 """Boots by which module lists are found and proved, with every module of the kernel at hand.
 
-The first boot has the drivers of the profile ``generic``. Whatever its devices ask for goes into
-the next one, whose drivers may find more devices, until there is nothing new; then what did not
-stay loaded is taken out. So no machine needs the memory for all modules at once.
+The first boot has the drivers of the profile ``generic``, and small ones of common devices beside
+them, so that few more boots are needed. Whatever its devices ask for goes into the next one, whose
+drivers may find more devices, until there is nothing new; then what did not stay loaded is taken
+out. So no machine needs the memory for all modules at once.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from rdcompose.errors import SpecError, UsageError
 from rdcompose.inspect.findings import count
 from rdcompose.inspect.observed import Observed
 from rdcompose.inspect.suggestion import suggest
+from rdcompose.kernel.modlist import ListEntry, parse_modules
 from rdcompose.kernel.selection import select
 from rdcompose.outputs import write_outputs
 from rdcompose.qemu.artifacts import find_artifacts
@@ -43,6 +45,13 @@ if TYPE_CHECKING:
     from rdcompose.qemu.trial import TrialFacts
 
 _FIRST: Final = "generic"
+_BESIDE: Final = b"""
+arch/ crypto/ drivers/acpi/ drivers/char/ drivers/cpufreq/ drivers/edac/ drivers/firmware/
+drivers/gpio/ drivers/i2c/busses/ drivers/input/*.ko drivers/input/keyboard/ drivers/input/misc/
+drivers/input/mouse/ drivers/input/serio/ drivers/mfd/ drivers/net/*.ko drivers/parport/
+drivers/pci/ drivers/power/ drivers/rtc/ drivers/thermal/ drivers/tty/ drivers/virtio/
+drivers/watchdog/
+"""
 _MOST: Final = 8
 # What is in every composition with a modules disk, listed or not.
 _OF_DISK: Final = frozenset({"squashfs", "overlay"})
@@ -170,8 +179,11 @@ class Trial:
             refused |= fresh
 
     def _first(self) -> str:
+        listed = (*load_profile(_FIRST).entries, *parse_modules(_BESIDE, file="suggest"))
         entries = [
-            dataclasses.replace(entry, optional=True) for entry in load_profile(_FIRST).entries
+            dataclasses.replace(entry, optional=True)
+            for entry in listed
+            if isinstance(entry, ListEntry)
         ]
         return "".join(f"{name}\n" for name in select(self.depmod, entries).ramdisk)
 

@@ -60,3 +60,8 @@ def section_of(path: str) -> Section:
 def starts_machine(section: Section) -> bool:
     """Whether a machine may need modules of a section before its root is there."""
     return section in _STARTING
+
+
+def is_of_device(section: Section) -> bool:
+    """Whether a section is of drivers that others are built on: of graphics, of sound, …."""
+    return section in {Section.INPUT, Section.OTHER}

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Final
 
 from rdcompose.inspect.companions import companions, has_disk, root_guess
 from rdcompose.inspect.devicename import device_role
-from rdcompose.inspect.sections import Section, section_of, starts_machine
+from rdcompose.inspect.sections import Section, is_of_device, section_of, starts_machine
 from rdcompose.kernel.module import modname
 from rdcompose.kernel.needs import needs_of
 
@@ -222,11 +222,19 @@ class _Lines:
         self.brought = (found.names.keys() & reached) - set(self.kept)
 
     def _waits_for_firmware(self, name: str, needs: Iterable[str]) -> bool:
-        for other in (name, *needs):
-            module = self._depmod.modules[other]
-            if module.elf.values("firmware") and not starts_machine(section_of(module.path)):
-                return True
-        return False
+        if self._has_firmware(name):
+            return not starts_machine(self._section(name))
+        # kvm_amd needs a driver that can do without its firmware; a driver of WLAN needs one
+        # that cannot.
+        return any(
+            is_of_device(self._section(other)) for other in needs if self._has_firmware(other)
+        )
+
+    def _has_firmware(self, name: str) -> bool:
+        return bool(self._depmod.modules[name].elf.values("firmware"))
+
+    def _section(self, name: str) -> Section:
+        return section_of(self._depmod.modules[name].path)
 
     def _without_wished(self, names: list[str], found: _Found) -> list[str]:
         """Take out what others bring along as soft or weak dependencies."""
