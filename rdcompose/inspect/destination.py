@@ -228,13 +228,18 @@ class Destination:
         parent, name = self._open[-1][1], encode_name(part)
         try:
             found = os.open(name, _OPEN, dir_fd=parent)
-            self._check_known(path)
         except OSError as error:
             if error.errno not in {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}:
                 raise
             self._make_way(parent, name, path, replaced=False)
             os.mkdir(name, _PRIVATE_DIRECTORY, dir_fd=parent)
-            found = os.open(name, _OPEN, dir_fd=parent)
+            self._written.add(path)
+            return os.open(name, _OPEN, dir_fd=parent)
+        try:
+            self._check_known(path)
+        except OutputError:
+            os.close(found)
+            raise
         self._written.add(path)
         return found
 

@@ -6,6 +6,7 @@ import errno
 import io
 import lzma
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -345,6 +346,33 @@ def test_standard_input(
     given()
     _, said = run(capfdbinary, "cat", "-", "gone", status=1)
     assert "there is no 'gone' in standard input" in said
+
+
+def test_no_room_for_standard_input(
+    monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(shutil, "copyfileobj", full)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"")))
+    _, said = run(capfdbinary, "cat", "-", "init", status=1)
+    assert said == "rdcompose: error: cannot keep standard input: No space left on device\n"
+
+
+def test_standard_output_that_is_full(image: Path) -> None:
+    with open("/dev/full", "wb") as full:  # noqa: PTH123
+        done = subprocess.run(
+            [sys.executable, "-c", PROGRAM, "cat", image, "init"],
+            env=unmeasured(),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert done.stderr.startswith("rdcompose: error: 'init' in ")
+    assert done.stderr.endswith(": cannot write standard output: No space left on device\n")
 
 
 def test_no_reader(image: Path) -> None:

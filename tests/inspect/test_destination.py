@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from typing import TYPE_CHECKING
@@ -79,6 +80,12 @@ def test_links_in_the_way_are_not_followed(tmp_path: Path, outside: Path, kind: 
         out.file(path, Bytes(b"new"), mode=0o600)
     assert (top / path).read_bytes() == b"new"
     assert not (top / "a").is_symlink()
+    with Destination(tmp_path / "later") as out:
+        out.file("first", Bytes(b""), mode=0o600)
+        (tmp_path / "later/d").mkdir()
+        with pytest.raises(OutputError, match="is there already, under a name"):
+            out.file("d/x", Bytes(b"new"), mode=0o600)
+        assert list((tmp_path / "later/d").iterdir()) == []
     for late in ("b", "c"):
         with Destination(tmp_path / f"late-{late}") as out:
             out.file("first", Bytes(b""), mode=0o600)
@@ -169,3 +176,27 @@ def test_fifos(tmp_path: Path) -> None:
     status = (tmp_path / "out/fifo").lstat()
     assert stat.S_ISFIFO(status.st_mode)
     assert (stat.S_IMODE(status.st_mode) & 0o777, status.st_mtime) == (0o622, 1)
+
+
+def test_further_names(tmp_path: Path) -> None:
+    with Destination(tmp_path / "out") as out:
+        out.file("a/b", Bytes(b"1"), mode=0o644)
+        out.file("c/d", Bytes(b"2"), mode=0o644)
+        assert out.link("c/d", "a/b")
+        with pytest.raises(OutputError, match=r"cannot write .*out/e: No such file"):
+            out.link("e", "a/gone")
+    assert (tmp_path / "out/c/d").samefile(tmp_path / "out/a/b")
+    assert (tmp_path / "out/a/b").read_bytes() == b"1"
+
+
+def test_a_directory_that_cannot_be_entered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    with Destination(tmp_path / "out") as out:
+        out.file("a", Bytes(b""), mode=0o644)
+        monkeypatch.setattr(os, "open", refuse)
+        with pytest.raises(OutputError, match=r"cannot write .*out/b/c: Permission denied"):
+            out.file("b/c", Bytes(b""), mode=0o644)
