@@ -52,6 +52,7 @@ def _lines(image: Image) -> Iterator[str]:
     )
     if image.problem is not None:
         yield f"not all of it could be read: {image.problem}"
+    yield from (f"could not be read: {lost.path}: {lost.why}" for lost in weight.unread[:_SHOWN])
     yield from _largest(weight.kinds, weight)
     parts = weight.groups if image.kind in _BY_GROUPS else weight.parts
     yield from _largest(parts, weight)

@@ -15,12 +15,13 @@ from rdcompose.inspect.artifact import Initramfs, SegmentFacts
 from rdcompose.inspect.contents import examine
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from rdcompose.tree import Entry
 
 # An initramfs of more is none that anybody boots.
 MAX_UNPACKED: Final = 1 << 30
+MAX_ENTRIES: Final = 1 << 20
 
 
 def is_initramfs(data: bytes) -> bool:
@@ -57,12 +58,13 @@ class _Reading:
         self._data = data
         self.segments: list[SegmentFacts] = []
         self.problem: str | None = None
+        self._count = 0
 
     def entries(self) -> Iterator[Entry]:
         source = io.BytesIO(self._data)
         try:
             for segment in segments.read_segments(source, len(self._data), limit=MAX_UNPACKED):
-                yield from segment.entries()
+                yield from self._counted(segment.entries())
                 facts = SegmentFacts(
                     segment.offset,
                     segment.size,
@@ -73,3 +75,10 @@ class _Reading:
                 self.segments.append(facts)
         except (FormatError, UnsupportedError) as error:
             self.problem = error.message
+
+    def _counted(self, entries: Iterable[Entry]) -> Iterator[Entry]:
+        for entry in entries:
+            self._count += 1
+            if self._count > MAX_ENTRIES:
+                raise FormatError(f"it has more than {MAX_ENTRIES} entries")
+            yield entry

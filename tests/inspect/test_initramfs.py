@@ -115,3 +115,12 @@ def test_xz_with_a_check_that_the_kernel_does_not_know() -> None:
 def test_sizes() -> None:
     [segment] = read_initramfs(gzip.compress(MAIN))[0].segments
     assert segment.unpacked == len(MAIN)
+
+
+def test_more_entries_than_anyone_boots(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rdcompose.inspect.initramfs.MAX_ENTRIES", 3)
+    found, problem = read_initramfs(MAIN)
+    assert problem is None
+    found, problem = read_initramfs(MAIN + MAIN)
+    assert problem == "it has more than 3 entries"
+    assert "init" in found.contents.tree

@@ -220,6 +220,16 @@ def test_a_file_that_cannot_be_read_is_said(tmp_path: Path) -> None:
     assert "No such file" in damage.why
 
 
+def test_only_so_many_entries_are_weighed(
+    weigh_file: Weigh, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rdcompose.inspect.weight._MAX_ENTRIES", 3)
+    found = weigh_file(packed(FILES, "none"))
+    assert len(found.parts) < len(FILES)
+    (left_out,) = found.unread
+    assert left_out.why == "no more than 3 entries are weighed"
+
+
 def test_a_unified_kernel_image(tmp_path: Path) -> None:
     initramfs = packed(FILES, "zstd")
     image = make_pe({".linux": noise(5000, 8), ".initrd": initramfs, ".osrel": b"ID=debian"})

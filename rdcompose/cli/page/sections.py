@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rdcompose.inspect.findings import Check
     from rdcompose.inspect.moduleview import ModuleView
     from rdcompose.inspect.overview import Image, Other
+    from rdcompose.inspect.placing import Damage
     from rdcompose.inspect.weight import Part, Weight
 
 _CHECK_HEADS: Final = ("Check", "Result", "What was found")
@@ -76,6 +77,7 @@ def add_image(parent: Element, image: Image) -> None:
     if weight is not None:
         _add_charts(parent, weight, image.name)
         _add_kinds(parent, weight)
+        _add_unread(parent, weight.unread)
     if image.pieces:
         _add_pieces(parent, image)
     if image.modules:
@@ -89,9 +91,8 @@ def add_image(parent: Element, image: Image) -> None:
 
 def _sentence(image: Image) -> str:
     """Return what an image is, in a sentence."""
-    said = [image.kind.value, size_text(image.size)]
-    if image.release is not None:
-        said.insert(1, f"of {image.release}")
+    kind = image.kind.value
+    said = [kind if image.release is None else f"{kind} of {image.release}", size_text(image.size)]
     if (weight := image.weight) is not None:
         said += [weight.compression, f"{size_text(weight.plain)} unpacked"]
     text = ", ".join(said)
@@ -207,6 +208,9 @@ def _add_files(parent: Element, weight: Weight) -> None:
     details = put(parent, "details")
     put(details, "summary", "The largest files")
     _add_parts(details, "The largest files", "File", files, weight)
-    if unread := weight.unread:
+
+
+def _add_unread(parent: Element, unread: Sequence[Damage]) -> None:
+    if unread:
         rows = [(Path(damage.path), Path(damage.why)) for damage in unread]
         add_table(parent, "Files that could not be read", ("File", "Why"), rows)
