@@ -14,14 +14,14 @@ from rdcompose.formats.executable import is_elf
 from rdcompose.inspect.artifact import Kind
 from rdcompose.inspect.banners import MAX_PROGRAM, Version, read_version
 from rdcompose.inspect.compare.files import SECTION, EntryFacts, entry_facts
-from rdcompose.inspect.compare.modules import ModuleReader
+from rdcompose.inspect.compare.modules import MAX_SIZE, ModuleReader
 from rdcompose.inspect.contents import module_place
 from rdcompose.inspect.landing import Landing, NoPlaceError
 from rdcompose.inspect.names import named_release
 from rdcompose.inspect.opened import open_image
 from rdcompose.kernel.config import KernelConfig
 from rdcompose.kernel.module import modname
-from rdcompose.kernel.moduletree import MAX_MODULE, plain_module_path
+from rdcompose.kernel.moduletree import plain_module_path
 from rdcompose.tree import Bytes, File, read_all
 
 if TYPE_CHECKING:
@@ -243,7 +243,7 @@ class _Reading:
             return None
 
     def _file(self, file: File) -> None:
-        if plain_module_path(file.path) is not None and file.content.size <= MAX_MODULE:
+        if plain_module_path(file.path) is not None and file.content.size <= MAX_SIZE:
             # It is read once: what is damaged on the way to it ends the reading.
             file = dataclasses.replace(file, content=Bytes(read_all(file.content)))
             release, inner = module_place(file.path, disk=self._disk) or (None, file.path)

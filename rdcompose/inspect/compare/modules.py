@@ -13,7 +13,7 @@ from rdcompose.formats.compression import decompress
 from rdcompose.formats.elf import read_module
 from rdcompose.inspect.compare.changes import changed, shifted
 from rdcompose.kernel.module import modname
-from rdcompose.kernel.moduletree import MAX_MODULE, plain_module_path
+from rdcompose.kernel.moduletree import plain_module_path
 from rdcompose.tree import read_all
 
 if TYPE_CHECKING:
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from rdcompose.inspect.compare.changes import Changed, Shifted
     from rdcompose.tree import File
 
+# What is larger is compared like any file: no module without debugging information comes near.
+MAX_SIZE: Final = 1 << 27
 _TEXTS: Final = ("version", "srcversion", "vermagic")
 # What a module has any number of, beside dependencies and parameters.
 _SETS: Final = ("softdep", "weakdep", "firmware", "alias")
@@ -127,7 +129,7 @@ class ModuleReader:
         key = (hashlib.sha256(data).hexdigest(), packed)
         says = self._known.get(key)
         if says is None:
-            data = decompress(data, limit=MAX_MODULE) if packed else data
+            data = decompress(data, limit=MAX_SIZE) if packed else data
             sha256 = hashlib.sha256(data).hexdigest() if packed else key[0]
             says = self._known[key] = _says(read_module(data), sha256, len(data))
         return ModuleFacts(
