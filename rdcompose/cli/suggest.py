@@ -14,8 +14,9 @@ from rdcompose.cli.terminal import warn
 from rdcompose.compose.layout import depmod_of
 from rdcompose.compose.profile import AUTOLOAD, RAMFS, README
 from rdcompose.errors import SpecError, UsageError
+from rdcompose.inspect.devicename import DISK, NETWORK
 from rdcompose.inspect.findings import count
-from rdcompose.inspect.missing import what_is_missing
+from rdcompose.inspect.missing import ROOT, what_is_missing
 from rdcompose.inspect.observed import Observed, parse_lsmod, read_machine, read_saved
 from rdcompose.inspect.suggestion import suggest as suggested
 from rdcompose.inspect.suggestion_text import autoload_text, ramfs_text, remarks
@@ -23,9 +24,9 @@ from rdcompose.publish import Publication
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
-    from rdcompose.cli.trial import Trial, Tried
+    from rdcompose.cli.trial import Boot, Trial, Tried
     from rdcompose.inspect.suggestion import Suggested, Suggestion
     from rdcompose.kernel.package import KernelPackage
 
@@ -55,7 +56,10 @@ class _Result:
 
 
 def suggest(arguments: argparse.Namespace) -> int:
-    """Run the command; returns the exit status."""
+    """Run the command; returns the exit status.
+
+    :raises SpecError: a boot does not prove the lists, which are written all the same.
+    """
     _check_usage(arguments)
     shown = not (arguments.quiet or arguments.no_progress)
     wanted = want_kernel(arguments, arguments.kernel)
@@ -72,7 +76,12 @@ def suggest(arguments: argparse.Namespace) -> int:
         result = _Result(package=package, suggestion=found, origin=_origin(arguments))
     _write(arguments, result)
     _tell(arguments, result)
-    return 1 if result.problems else 0
+    if result.problems:
+        raise SpecError(
+            f"a boot with these lists alone fails: {'; '.join(result.problems)}",
+            hint="-v shows the console of the machine",
+        )
+    return 0
 
 
 def _check_usage(arguments: argparse.Namespace) -> None:
@@ -145,22 +154,25 @@ def _tried(arguments: argparse.Namespace, trial: Trial, seen: Observed | None) -
         found = trial.suggest(seen)
         tried = Tried(found, trial.boot(found), 1, proved=True)
         origin = _origin(arguments)
-    problems: list[str] = []
-    if tried.proved:
-        boot, facts = tried.boot, tried.boot.facts
-        problems += [boot.report.verdict.reason] if boot.report.verdict.reason else []
-        if (arguments.net == "user" or arguments.nic) and not facts.interfaces:
-            problems.append("no driver has made an interface of the network card")
-        if problems:
-            lacking = what_is_missing(trial.suggest(trial.observed(boot)), boot.held)
-            problems += lacking
     return _Result(
         package=trial.package,
         suggestion=tried.suggestion,
         origin=origin,
         tried=tried if tried.proved else None,
-        problems=tuple(problems),
+        problems=tuple(_problems(arguments, trial, tried.boot)) if tried.proved else (),
     )
+
+
+def _problems(arguments: argparse.Namespace, trial: Trial, boot: Boot) -> Iterator[str]:
+    """Yield what is wrong with a boot, and what was missing for it."""
+    roles: list[str] = []
+    if reason := boot.report.verdict.reason:
+        yield reason
+        roles += [ROOT, DISK]
+    if (arguments.net == "user" or arguments.nic) and not boot.facts.interfaces:
+        yield "no driver has made an interface of the network card"
+        roles.append(NETWORK)
+    yield from what_is_missing(trial.suggest(trial.observed(boot)), boot.held, roles)
 
 
 def _write(arguments: argparse.Namespace, result: _Result) -> None:
@@ -195,8 +207,6 @@ def _tell(arguments: argparse.Namespace, result: _Result) -> None:
             warn(f"rdcompose: {said}")
         if result.tried is not None and not result.problems:
             warn(f"rdcompose: with these lists alone, {result.tried.boot.report.line()}")
-    for problem in result.problems:
-        warn(f"rdcompose: error: with these lists, {problem}")
 
 
 def _as_data(result: _Result) -> dict[str, Any]:

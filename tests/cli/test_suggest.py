@@ -260,10 +260,10 @@ def test_lists_that_do_not_boot(suggest: Suggest) -> None:
     qemu(facts, facts + error)
     status, _, err = suggest(*BOOT, "--net", "user", "-o", "found", "-q")
     assert status == 1
-    assert err.splitlines() == [
-        "rdcompose: error: with these lists, the root device /dev/vda is not there",
-        "rdcompose: error: with these lists, no driver has made an interface of the network card",
-    ]
+    assert err.splitlines()[0] == (
+        "rdcompose: error: a boot with these lists alone fails: the root device /dev/vda is not "
+        "there; no driver has made an interface of the network card"
+    )
     assert lines(Path("found/modules.ramfs").read_text()) == ["virtio_pci", "virtio_blk"]
 
 
@@ -302,8 +302,10 @@ def test_proof_of_what_lsmod_told(suggest: Suggest) -> None:
     Path("bin/qemu-system-x86_64.runs").unlink()
     status, _, err = suggest(*prove, "--nic", "virtio-net-pci", "-q")
     assert status == 1
-    needs = "for the network, virtio_net is missing (virtio network card)"
-    assert err.splitlines()[1:] == [f"rdcompose: error: with these lists, {needs}"]
+    assert err.splitlines()[0].endswith(
+        " fails: no driver has made an interface of the network card; for the network, "
+        "virtio_net is missing (virtio network card)"
+    )
 
 
 def test_a_root_of_the_user_tells_its_file_system(suggest: Suggest) -> None:
