@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 # For a browser that hangs; a busy machine takes seconds.
 _PATIENCE: Final = 240.0
+_PARTING: Final = 30.0
 _OPTIONS: Final = (
     "--headless",
     "--remote-debugging-pipe",
@@ -81,13 +82,16 @@ class Browser:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if kind is None:
-            self.call("Browser.close")
-        else:
+        try:
+            # It need not come to answer that.
+            self._write({"id": 0, "method": "Browser.close"})
+            self._process.wait(_PARTING)
+        except (BrokenPipeError, subprocess.TimeoutExpired):
             self._process.kill()
-        os.close(self._send)
-        os.close(self._receive)
-        self._process.wait(_PATIENCE)
+            self._process.wait()
+        finally:
+            os.close(self._send)
+            os.close(self._receive)
 
     def open(
         self,
@@ -122,10 +126,10 @@ class Browser:
     def call(self, method: str, session: str | None = None, /, **parameters: Any) -> dict[str, Any]:
         """Call a method of the protocol, and return its result."""
         self._number += 1
-        message = {"id": self._number, "method": method, "params": parameters}
+        message: dict[str, Any] = {"id": self._number, "method": method, "params": parameters}
         if session is not None:
             message["sessionId"] = session
-        os.write(self._send, json.dumps(message).encode() + b"\0")
+        self._write(message)
         while (answer := self._next()).get("id") != self._number:
             self.events.append(answer)
         assert "error" not in answer, f"{method}: {answer['error']}"
@@ -138,6 +142,9 @@ class Browser:
             (row.get("method"), row.get("sessionId")) == (event, session) for row in self.events
         ):
             self.events.append(self._next())
+
+    def _write(self, message: dict[str, Any]) -> None:
+        os.write(self._send, json.dumps(message).encode() + b"\0")
 
     def _next(self) -> dict[str, Any]:
         until = time.monotonic() + _PATIENCE

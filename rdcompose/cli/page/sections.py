@@ -131,7 +131,7 @@ def _add_parts(
 
 
 def _add_pieces(parent: Element, image: Image) -> None:
-    heads = ("Part", "Compressor", "Offset", "Stored", "Unpacked", "Entries")
+    heads = ("Part", "Compressor", "Offset", "Stored", "Unpacked", "Entries", "Not for the kernel")
     rows = [
         (
             piece.label,
@@ -140,6 +140,7 @@ def _add_pieces(parent: Element, image: Image) -> None:
             Size(piece.size),
             Size(piece.unpacked),
             Number(piece.entries),
+            Path(piece.refused or ""),
         )
         for piece in image.pieces
     ]

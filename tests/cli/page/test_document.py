@@ -13,6 +13,7 @@ from justhtml import Comment, Element, JustHTML
 from rdcompose.cli.page.document import page
 from rdcompose.inspect.findings import Check, contradiction, remark
 from rdcompose.inspect.placing import Damage
+from rdcompose.inspect.walks import Part as Piece
 from rdcompose.inspect.weight import Kind
 from tests.support.overviews import (
     FILES,
@@ -73,8 +74,10 @@ def test_checks_that_fail_are_shown_at_once() -> None:
 
 
 def test_what_could_not_be_read_is_said() -> None:
+    refused = Piece(label="segment 1", compression="xz", refused="the kernel knows no such check")
     broken = dataclasses.replace(
         GROUP.images[0],
+        pieces=(refused,),
         problem="the zstd data is cut short",
         weight=dataclasses.replace(
             weight(FILES), unread=(Damage("etc/secret", "Permission denied"),)
@@ -83,7 +86,9 @@ def test_what_could_not_be_read_is_said() -> None:
     nothing = dataclasses.replace(broken, weight=None, pieces=(), modules=(), programs=())
     document = parsed(page([dataclasses.replace(GROUP, images=(broken, nothing))]))
     assert len([text for text in texts(document, "p.bad") if "cut short" in text]) == 2
-    assert any("etc/secret" in row for row in texts(document, "tbody tr"))
+    rows = texts(document, "tbody tr")
+    assert any("etc/secret" in row for row in rows)
+    assert any("knows no such check" in row for row in rows)
 
 
 def test_every_table_has_a_caption_and_headings() -> None:
