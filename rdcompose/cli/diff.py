@@ -9,6 +9,7 @@ from rdcompose.cli.diff_forms import as_markdown, as_text
 from rdcompose.cli.diff_json import as_json
 from rdcompose.cli.diff_row import SHOWN
 from rdcompose.cli.diff_sections import sections
+from rdcompose.cli.terminal import progress
 from rdcompose.inspect.compare.comparison import compare
 from rdcompose.inspect.findings import printable
 
@@ -28,7 +29,8 @@ Told = tuple["GroupDifference", "Difference | None", tuple["Section", ...]]
 
 def diff(arguments: argparse.Namespace) -> int:
     """Run the command; returns the exit status."""
-    comparison = compare(arguments.before, arguments.now)
+    with progress("comparing", shown=not arguments.quiet):
+        comparison = compare(arguments.before, arguments.now)
     only = arguments.only or ()
     told = [_told(group, only, whole=arguments.verbose) for group in comparison.groups]
     different = any(_differs(*row, only) for row in told)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections import Counter
 from itertools import zip_longest
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from rdcompose.cli.diff_files import file_rows
 from rdcompose.cli.diff_modules import module_rows, modules_title
@@ -17,12 +17,15 @@ from rdcompose.inspect.findings import count
 from rdcompose.kernel.release import package_version_of_banner
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from rdcompose.inspect.compare.comparison import FileDifference, GroupDifference
     from rdcompose.inspect.compare.facts import FileFacts
     from rdcompose.inspect.walks import Part
     from rdcompose.release.changes import Difference
+
+# What a name of a section begins with.
+_SECTION: Final = "."
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -118,7 +121,7 @@ def _of_file(file: FileDifference, before: FileFacts, now: FileFacts, name: str)
     if before.unpacked is not None and now.unpacked is not None:
         said.append(f"unpacked {sizes_text(before.unpacked, now.unpacked)}")
     yield Row("~", name, "; ".join(said))
-    for old, new in zip_longest(before.parts, now.parts):
+    for old, new in _pairs(before.parts, now.parts):
         if (part := _of_part(old, new)) is not None:
             yield part
     for row in map(_shortened, file.texts):
@@ -133,6 +136,22 @@ def _shortened(row: Changed) -> Changed:
     """Return the package's version instead of the line that ends with it."""
     before, now = map(package_version_of_banner, (row.before, row.now))
     return row if before is None or now is None else Changed("package", before, now)
+
+
+def _pairs(
+    before: Sequence[Part], now: Sequence[Part]
+) -> Iterator[tuple[Part | None, Part | None]]:
+    """Yield the parts that belong together: sections by name, segments from the last one on.
+
+    What some put in front of an initramfs, microcode, is no reason to compare all others with
+    their neighbours.
+    """
+    if any(part.label.startswith(_SECTION) for part in (*before, *now)):
+        old, new = ({part.label: part for part in parts} for parts in (before, now))
+        yield from ((old.get(label), new.get(label)) for label in {**new, **old})
+    else:
+        pairs = [*zip_longest(reversed(before), reversed(now))]
+        yield from reversed(pairs)
 
 
 def _of_part(before: Part | None, now: Part | None) -> Row | None:

@@ -190,11 +190,31 @@ def test_sizes_of_files_and_their_parts() -> None:
     before, now = facts("a", Kind.INITRAMFS, one, two), facts("b", Kind.INITRAMFS, one, size=7)
     assert sizes(FileDifference(before=before, now=now)) == [
         Row("~", "initramfs", "9 B → 7 B (-2 B); unpacked 18 B → 9 B (-9 B)"),
-        Row("-", "  segment 2", "gzip"),
+        Row("-", "  segment 1", "gzip"),
     ]
-    assert sizes(FileDifference(before=now, now=before))[1:] == [Row("+", "  segment 2", "gzip")]
+    assert sizes(FileDifference(before=now, now=before))[1:] == [Row("+", "  segment 1", "gzip")]
     assert sizes(FileDifference(before=None, now=now)) == [Row("+", "initramfs", "7 B")]
     assert sizes(FileDifference(before=now, now=None)) == [Row("-", "initramfs", "7 B")]
+
+
+def test_parts_belong_together_from_the_last_on() -> None:
+    early = Part(label="segment 1", unpacked=1)
+    main = [Part(label=f"segment {n}", compression="xz", unpacked=1) for n in (1, 2)]
+    before, now = facts("a", Kind.INITRAMFS, main[0]), facts("b", Kind.INITRAMFS, early, main[1])
+    found = sizes(FileDifference(before=before, now=now))[1:]
+    assert found == [Row("+", "  segment 1", "none")]
+
+
+def test_sections_belong_together_by_name() -> None:
+    linux, cmdline, initrd = (
+        Part(label=label, unpacked=1) for label in (".linux", ".cmdline", ".initrd, segment 1")
+    )
+    packed = dataclasses.replace(initrd, compression="zstd")
+    before, now = facts("a", Kind.UKI, linux, initrd), facts("b", Kind.UKI, cmdline, packed, linux)
+    assert sizes(FileDifference(before=before, now=now))[1:] == [
+        Row("+", "  .cmdline", "none"),
+        Row("~", "  .initrd, segment 1", "none → zstd"),
+    ]
 
 
 def test_kernels() -> None:
