@@ -10,6 +10,7 @@ its size claims.
 from __future__ import annotations
 
 import dataclasses
+import io
 import os
 import re
 from pathlib import Path, PurePosixPath
@@ -21,7 +22,7 @@ from rdcompose.formats.tarstream import iter_tar
 from rdcompose.kernel.module import modname
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sized
 
 # Far above what a machine has, far below what a hostile file may claim.
 _LARGEST: Final = 64 << 20
@@ -33,12 +34,13 @@ _MAGIC_AT: Final = 257
 
 _HEADER: Final = re.compile(r"Module\s+Size\s+Used by\b")
 # Name and size; then how often it is used, where the kernel can unload modules, and by whom.
-_ROW: Final = re.compile(r"([A-Za-z0-9_-]+)\s+\d+(?:\s+(?:-?\d+|-)(?:\s.*)?)?")
+_ROW: Final = re.compile(r"([A-Za-z0-9_-]{1,128})\s+\d+(?:\s+(?:-?\d+|-)(?:\s.*)?)?")
 _ALIAS: Final = re.compile(r"[A-Za-z0-9_-]+\*?:\S.*")
 _UEVENT: Final = "MODALIAS="
 # As grep shows which file a line is from.
 _FILE: Final = re.compile(r"\S*/(?:modalias|uevent):(?=[A-Za-z])")
 
+_HINT: Final = "find /sys -name modalias -exec cat {} + prints those of a machine"
 _DEVICE_FILES: Final = frozenset({"modalias", "uevent"})
 _STATE: Final = "initstate"
 
@@ -79,6 +81,7 @@ def parse_lsmod(data: bytes, *, name: str) -> tuple[str, ...]:
                 hint="give what lsmod prints, or /proc/modules, as it is",
             )
         found.append(modname(row[1]))
+        _check_number(found, name)
     if not found:
         raise SpecError(f"{name} names no module", hint="give what lsmod prints, as it is")
     return _each(reversed(found))
@@ -92,7 +95,8 @@ def parse_modaliases(data: bytes, *, name: str) -> tuple[str, ...]:
     found: list[str] = []
     with_words = _UEVENT.encode() in data
     for number, line in _lines(data):
-        text = _FILE.sub("", line, count=1)
+        where = _FILE.match(line)
+        text = line if where is None else line[where.end() :]
         if with_words:
             # Beside them stand other properties of the devices.
             _, mark, text = text.partition(_UEVENT)
@@ -100,17 +104,12 @@ def parse_modaliases(data: bytes, *, name: str) -> tuple[str, ...]:
                 continue
         if not text:
             continue
-        if _ALIAS.fullmatch(text) is None:
-            raise SpecError(
-                f"{name}:{number}: {_shown(text)} is no modalias",
-                hint="find /sys -name modalias -exec cat {} + prints those of a machine",
-            )
+        if not _is_modalias(text):
+            raise SpecError(f"{name}:{number}: {_shown(text)} is no modalias", hint=_HINT)
         found.append(text)
+        _check_number(found, name)
     if not found:
-        raise SpecError(
-            f"{name} has no modalias",
-            hint="find /sys -name modalias -exec cat {} + prints those of a machine",
-        )
+        raise SpecError(f"{name} has no modalias", hint=_HINT)
     return _each(found)
 
 
@@ -157,10 +156,9 @@ def _of_files(files: Iterable[tuple[PurePosixPath, bytes]], name: str) -> Observ
             continue
         for _, line in _lines(data.rstrip(b"\0")):
             text = line if path.name == "modalias" else _after(line)
-            if _ALIAS.fullmatch(text):
+            if _is_modalias(text):
                 devices.append(text)
-        if len(devices) > _MOST:
-            raise SpecError(f"{name} has more than {_MOST} devices, so it is no copy of /sys")
+        _check_number(devices, name)
     if not devices:
         raise SpecError(
             f"{name} holds no modalias of a device, so it is no /sys",
@@ -168,6 +166,16 @@ def _of_files(files: Iterable[tuple[PurePosixPath, bytes]], name: str) -> Observ
         )
     # In whatever order a directory lists them.
     return Observed(loaded=_each(sorted(loaded)), devices=_each(sorted(devices)))
+
+
+def _is_modalias(text: str) -> bool:
+    # A file of sysfs has no more.
+    return len(text) <= _PAGE and _ALIAS.fullmatch(text) is not None
+
+
+def _check_number(found: Sized, name: str) -> None:
+    if len(found) > _MOST:
+        raise SpecError(f"{name} names more than {_MOST}, as no machine has them")
 
 
 def _after(line: str) -> str:
@@ -207,9 +215,8 @@ def _archive(data: bytes) -> Iterator[tuple[PurePosixPath, bytes]]:
 
 
 def _lines(data: bytes) -> Iterator[tuple[int, str]]:
-    text = data.decode("utf-8", "backslashreplace")
-    for number, line in enumerate(text.split("\n"), start=1):
-        yield number, line.strip()
+    for number, line in enumerate(io.BytesIO(data), start=1):
+        yield number, line.decode("utf-8", "backslashreplace").strip()
 
 
 def _shown(line: str) -> str:

@@ -177,10 +177,22 @@ def test_what_is_no_machine(tmp_path: Path) -> None:
         read_saved(gzip.compress(bytes((64 << 20) + 1), 1), name="x")
 
 
-def test_too_many_devices(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_more_than_any_machine_has(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("rdcompose.inspect.observed._MOST", 1)
-    with pytest.raises(SpecError, match="has more than 1 devices"):
+    with pytest.raises(SpecError, match="names more than 1, as no machine has them"):
         read_machine(sysfs(tmp_path / "sys"))
+    with pytest.raises(SpecError, match="x names more than 1"):
+        parse_lsmod(KMOD, name="x")
+    with pytest.raises(SpecError, match="x names more than 1"):
+        parse_modaliases(f"{CARD}\nacpi:X:\n".encode(), name="x")
+
+
+def test_names_that_nothing_has() -> None:
+    """Long ones would take their time to look up."""
+    with pytest.raises(SpecError, match=r"x:1: 'aaa.* is no line of lsmod"):
+        parse_lsmod(b"a" * 129 + b" 1 0\n", name="x")
+    with pytest.raises(SpecError, match=r"x:1: 'pci:aaa.* is no modalias"):
+        parse_modaliases(b"pci:" + b"a" * 4096, name="x")
 
 
 def test_together() -> None:
