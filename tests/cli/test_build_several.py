@@ -93,3 +93,12 @@ def test_architecture_of_one(shop: Shop) -> None:
     message = shop.error("build", "kernel.deb", "--arch", "arm64", status=2)
     assert "the kernel 6.1.21+ is for armel, not for --arch arm64" in message
     shop.run("build", "kernel.deb", "--release", RELEASES[0], "--arch", "arm64")
+
+
+def test_a_report_has_both(shop: Shop, deb: str) -> None:
+    shop.run("build", deb, "--report", str(shop.path / "report.json"))
+    groups = json.loads((shop.path / "report.json").read_text())["groups"]
+    assert [group["release"] for group in groups] == [*RELEASES]
+    for group in groups:
+        results = {check["name"]: check["result"] for check in group["checks"]}
+        assert {results[name] for name in ("release", "manifest", "checksums")} == {"passed"}
