@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Final
 
 from rdcompose.cli.image_file import opened_file, unread
+from rdcompose.cli.ls_summary import breaking
 from rdcompose.errors import OutputError, RdcomposeError
 from rdcompose.formats.compression import decompress, detect
 from rdcompose.inspect.lookup import look_up, stored_content
@@ -32,7 +33,8 @@ def cat(arguments: argparse.Namespace) -> int:
     with opened_file(arguments.file) as opened:
         # All are looked up before anything is printed.
         found = [(path, look_up(opened, path)) for path in arguments.path]
-        problem = unread(opened, "what follows may replace what was printed")
+        after = "what follows may replace what was printed"
+        problem = unread(opened, f"{breaking(opened)}; {after}")
         for path, one in found:
             for content in stored_content(opened, one):
                 try:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from rdcompose.cli.image_file import opened_file, unread
 from rdcompose.cli.listing import shown_name
+from rdcompose.cli.ls_summary import breaking
 from rdcompose.cli.terminal import progress, size_text, warn
 from rdcompose.errors import FormatError, SpecError
 from rdcompose.inspect.artifact import Kind
@@ -90,7 +91,8 @@ def _entries(number: int) -> str:
 
 def _judge(opened: Opened, done: Unpacked, patterns: PathPatterns) -> None:
     """Raise what is to be said of a file that was not unpacked as it was asked for."""
-    problem = unread(opened, f"{_entries(done.entries)} could be unpacked before that")
+    before = f"{_entries(done.entries)} could be unpacked before that"
+    problem = unread(opened, f"{breaking(opened)}; {before}")
     if problem is not None:
         raise problem
     if done.lost:

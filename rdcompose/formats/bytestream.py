@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from rdcompose.errors import FormatError
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -15,21 +17,33 @@ class ByteStream:
     """Reads pieces as one stream; ``position`` is the offset of the next byte.
 
     ``start`` bytes of the first piece are left out; positions count from there on, so that they
-    are offsets of what the pieces are from. At most one piece is held.
+    are offsets of what the pieces are from. At most one piece is held. Damage at which the pieces
+    end is told at each attempt to read on.
     """
 
-    __slots__ = ("_at", "_piece", "_pieces", "position")
+    __slots__ = ("_at", "_damage", "_piece", "_pieces", "position")
 
     def __init__(self, pieces: Iterable[bytes], *, start: int = 0, position: int = 0) -> None:
         self._pieces = iter(pieces)
-        self._piece = next(self._pieces, b"") if start else b""
+        self._damage: FormatError | None = None
+        self._piece = self._next() or b"" if start else b""
         self._at = start
         self.position = position or start
+
+    def _next(self) -> bytes | None:
+        if self._damage is not None:
+            raise self._damage
+        try:
+            return next(self._pieces, None)
+        except FormatError as error:
+            # What has failed has ended, too, and would look as if that were all.
+            self._damage = error
+            raise
 
     def _more(self) -> bool:
         """Go on to the next piece with something in it; whether there is one."""
         while self._at >= len(self._piece):
-            piece = next(self._pieces, None)
+            piece = self._next()
             if piece is None:
                 return False
             self._piece, self._at = piece, 0
@@ -67,7 +81,7 @@ class ByteStream:
         """Return the next bytes without taking them, fewer only at the end."""
         if self._more() and self._at + size > len(self._piece):
             rest = self._piece[self._at :]
-            while len(rest) < size and (piece := next(self._pieces, None)) is not None:
+            while len(rest) < size and (piece := self._next()) is not None:
                 rest += piece
             self._piece, self._at = rest, 0
         return self._piece[self._at : self._at + size]

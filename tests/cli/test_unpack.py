@@ -156,7 +156,8 @@ def test_damage_is_told_and_the_rest_kept(
     image.write_bytes(image.read_bytes()[:-20])
     printed, said = run(capfdbinary, "unpack", image, tmp_path / "out", status=1)
     assert said.startswith(f"rdcompose: error: {image} cannot be read to its end: the zstd data ")
-    assert said.endswith("hint: 4 entries could be unpacked before that\n")
+    assert "hint: in segment 2 (zstd, from byte 1024), " in said
+    assert said.endswith("GenuineIntel.bin'; 4 entries could be unpacked before that\n")
     assert CODE in files(tmp_path / "out")
     printed, said = run(capfdbinary, "cat", image, CODE, status=1)
     assert printed == b"code"

@@ -1,10 +1,16 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import hypothesis
 import pytest
 from hypothesis import strategies as st
 
+from rdcompose.errors import FormatError
 from rdcompose.formats.bytestream import ByteStream
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 PIECES = [b"ab", b"", b"cdefg", b"h"]
 
@@ -56,3 +62,15 @@ def test_as_one_buffer(pieces: list[bytes], steps: list[tuple[bool, int]]) -> No
             assert b"".join(stream.pieces(size)) == expected
         at += len(expected)
         assert stream.position == at
+
+
+def test_damage_does_not_look_like_an_end() -> None:
+    def damaged() -> Iterator[bytes]:
+        yield b"good"
+        raise FormatError("damaged")
+
+    stream = ByteStream(damaged())
+    assert stream.read(2) == b"go"
+    for read in (stream.peek, stream.read, stream.skip, stream.read):
+        with pytest.raises(FormatError, match="damaged"):
+            read(3)
