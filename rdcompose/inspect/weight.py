@@ -7,6 +7,7 @@ the file. What it *saves* is what the file would lose without it (:mod:`rdcompos
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import enum
 import itertools
@@ -76,7 +77,7 @@ class Kind(enum.StrEnum):
     OTHERS = "other files"
     STUB = "EFI stub and settings"
     LINKS = "links and directories"
-    TABLES = "tables"
+    TABLES = "tables and free space"
 
 
 _NO_FILES: Final = frozenset({Kind.LINKS, Kind.TABLES})
@@ -149,7 +150,9 @@ def weigh(
     rows = weighing.run()
     saved: dict[str, int] = {}
     if measure and image.kind is FileKind.INITRAMFS and image.problem is None:
-        saved = savings(image, _measured(rows), level, threads)
+        # What we would not write, cannot be compared.
+        with contextlib.suppress(SpecError):
+            saved = savings(image, _measured(rows), level, threads)
     named = [piece.compression for piece in image.parts if piece.entries] or [_PLAIN]
     return _weight(
         rows,
@@ -194,13 +197,21 @@ class _Weighing:
         for row in rows:
             taken[row.piece] += row.share
         scales = [
-            1.0 if piece.size is None else piece.size / max(1.0, total)
+            1.0
+            if piece.size is None or piece.compression == _PLAIN
+            else piece.size / max(1.0, total)
             for piece, total in zip(pieces, taken, strict=True)
         ]
         return [
             *(dataclasses.replace(row, share=row.share * scales[row.piece]) for row in rows),
             *_without_entries(pieces),
+            *self._rest(sum(taken)),
         ]
+
+    def _rest(self, taken: float) -> Iterator[_Row]:
+        """Yield what of a filesystem is nobody's."""
+        if self._image.kind in _AS_DISKS and self._image.problem is None:
+            yield _tables(self._image.size - taken)
 
     def _row(self, located: Located) -> _Row:
         entry = located.entry
@@ -274,6 +285,10 @@ def _without_entries(pieces: Sequence[Piece]) -> Iterator[_Row]:
             yield _Row(piece.label, kind, "", 1, piece.unpacked or piece.size, piece.size, number)
 
 
+def _tables(size: float) -> _Row:
+    return _Row("", Kind.TABLES, "", 0, round(size), size)
+
+
 def _weigh_squashfs(path: Path) -> Weight:
     """Take a disk apart; nothing is unpacked for it but its tables."""
     with path.open("rb") as source:
@@ -286,7 +301,7 @@ def _weigh_squashfs(path: Path) -> Weight:
             files = int(not isinstance(entry, Directory))
             rows.append(_Row(entry.path, kind, group, files, size, stored))
     tables = image.size - sum(int(row.share) for row in rows)
-    rows.append(_Row("tables", Kind.TABLES, "", 0, tables, tables))
+    rows.append(_tables(tables))
     return _weight(rows, compression=image.compressor, size=image.size)
 
 

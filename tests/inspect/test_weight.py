@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from rdcompose.errors import FormatError
+from rdcompose.errors import FormatError, SpecError
 from rdcompose.formats.compression import NAMES, compress
 from rdcompose.formats.cpio import write_newc
 from rdcompose.formats.squashfs.writer import write_squashfs
@@ -18,6 +18,7 @@ from rdcompose.inspect.opened import open_image
 from rdcompose.inspect.weight import Kind, Weight, weigh
 from rdcompose.tree import Bytes, Directory, File, Symlink, Tree
 from tests.support.efi import make_pe
+from tests.support.pifolders import fat
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -218,6 +219,30 @@ def test_a_file_that_cannot_be_read_is_said(tmp_path: Path) -> None:
     (damage,) = found.unread
     assert damage.path == "gone"
     assert "No such file" in damage.why
+
+
+def test_free_space_of_a_filesystem_is_nobodys(tmp_path: Path) -> None:
+    tree = Tree()
+    tree.add(File(path="a", content=Bytes(noise(9000, 1))))
+    tree.add(File(path="b", content=Bytes(b"text")))
+    (tmp_path / "volume").write_bytes(fat(tree))
+    with open_image(tmp_path / "volume") as image:
+        assert image.kind is FileKind.FILESYSTEM
+        found = weigh(image)
+    assert {part.name: part.share for part in found.parts} == {"a": 9000, "b": 4}
+    kinds = {kind.kind: kind.share for kind in found.kinds}
+    assert kinds[Kind.TABLES] == found.size - 9004
+
+
+def test_what_cannot_be_written_again_is_not_measured(
+    weigh_file: Weigh, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> dict[str, int]:
+        raise SpecError("a link has a target that cannot be")
+
+    monkeypatch.setattr("rdcompose.inspect.weight.savings", refused)
+    found = weigh_file(packed(FILES, "zstd"), measure=True)
+    assert {part.saves for part in found.parts} == {None}
 
 
 def test_only_so_many_entries_are_weighed(
