@@ -15,7 +15,7 @@ from rdcompose.inspect.findings import printable
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from rdcompose.cli.diff_sections import Section
     from rdcompose.inspect.compare.comparison import Comparison, GroupDifference
@@ -86,24 +86,16 @@ def _print(
         data = as_json(comparison, [row[:2] for row in told], different=different)
         print(json.dumps(data, indent=2, ensure_ascii=False))
         return
-    several = len(told) > 1
+    only = arguments.only or ()
     limit = None if arguments.verbose else SHOWN
-    for group, manifests, found in told:
-        if not _differs(group, manifests, found, arguments.only or ()):
-            continue
-        for line in _lines(group, found, limit, titled=several, markdown=arguments.markdown):
+    form = as_markdown if arguments.markdown else as_text
+    shown = [
+        (group, found)
+        for group, manifests, found in told
+        if _differs(group, manifests, found, only)
+    ]
+    for number, (group, found) in enumerate(shown):
+        if number and not arguments.markdown:
+            print()
+        for line in form(group, found, limit, titled=len(told) > 1):
             print(printable(line))
-
-
-def _lines(
-    group: GroupDifference,
-    found: Sequence[Section],
-    limit: int | None,
-    *,
-    titled: bool,
-    markdown: bool,
-) -> Iterator[str]:
-    if markdown:
-        yield from as_markdown(group, found, limit, titled=titled)
-    else:
-        yield from as_text(group, found, limit, titled=titled)

@@ -217,7 +217,7 @@ def test_several_kernels(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     SampleBuild(release="6.1.0-7-armmp", architecture="armhf").write(tmp_path / "b")
     (tmp_path / f"b/config-{RELEASE}").write_text(CONFIG + "CONFIG_NEW=m\n")
     text = diff(capsys, tmp_path / "a", tmp_path / "b")
-    assert text.splitlines()[:2] == ["6.1.0-7-armmp: new", RELEASE]
+    assert text.splitlines()[:3] == ["6.1.0-7-armmp: new", "", RELEASE]
     assert "rt-amd64" not in text
     assert "### 6.1.0-7-armmp: new\n" in diff(capsys, "--markdown", tmp_path / "a", tmp_path / "b")
     assert "6.1.0-7-armmp: gone\n" in diff(capsys, tmp_path / "b", tmp_path / "a")

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from rdcompose.inspect.compare.sides import Member, Side
     from rdcompose.kernel.config import KernelConfig
 
+_NO_TEXT: Final = '""'
 # Of these there are many in a directory, which only their names tell apart.
 _MANY: Final = frozenset({Kind.UNKNOWN, Kind.DEVICE_TREE, Kind.FILESYSTEM, Kind.PACKAGE})
 
@@ -309,10 +310,12 @@ def _options(before: Sequence[FileFacts], now: Sequence[FileFacts]) -> tuple[Cha
         return ()
     names = sorted({*old.options, *new.options})
     # What a configuration does not mention is not set.
+    values = ((f"CONFIG_{name}", old.value(name), new.value(name)) for name in names)
+    # An empty text is a value, too.
     return tuple(
-        Changed(f"CONFIG_{name}", old.value(name), new.value(name))
-        for name in names
-        if old.value(name) != new.value(name)
+        Changed(name, before or _NO_TEXT, after or _NO_TEXT)
+        for name, before, after in values
+        if before != after
     )
 
 

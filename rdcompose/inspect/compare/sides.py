@@ -149,12 +149,9 @@ def _groups(directory: Path) -> Iterator[Group]:
         yield Group(release=None, members=(*rest, *by_release.pop(None, [])))
         rest = []
     for release, found in by_release.items():
-        manifest = next((name for name in manifests if release_of_name(name) == release), None)
-        yield Group(
-            release=release,
-            members=(*found, *rest),
-            manifest=None if manifest is None else directory / manifest,
-        )
+        named = (directory / name for name in manifests if release_of_name(name) == release)
+        manifest = next((path for path in named if _release_of_manifest(path) is not None), None)
+        yield Group(release=release, members=(*found, *rest), manifest=manifest)
 
 
 def _give_to_the_only(by_release: dict[str | None, list[Member]]) -> None:

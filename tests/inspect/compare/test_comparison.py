@@ -86,9 +86,13 @@ def test_a_module_that_went_from_the_initramfs_to_the_disk(build: Path, tmp_path
 
 def test_options_of_the_configuration(build: Path, tmp_path: Path) -> None:
     text = CONFIG.replace("CONFIG_SQUASHFS=m", "# CONFIG_SQUASHFS is not set")
-    text += "CONFIG_NEW=y\n# CONFIG_OFF is not set\n"
+    text += 'CONFIG_NEW=y\n# CONFIG_OFF is not set\nCONFIG_TEXT=""\n'
     (group,) = compare(build, changed_build(tmp_path / "now", config=text.encode())).groups
-    assert group.options == (Changed("CONFIG_NEW", "n", "y"), Changed("CONFIG_SQUASHFS", "m", "n"))
+    assert group.options == (
+        Changed("CONFIG_NEW", "n", "y"),
+        Changed("CONFIG_SQUASHFS", "m", "n"),
+        Changed("CONFIG_TEXT", "n", '""'),
+    )
 
 
 def test_another_release(build: Path, tmp_path: Path) -> None:

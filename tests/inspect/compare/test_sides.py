@@ -53,6 +53,19 @@ def test_a_build(tmp_path: Path) -> None:
     assert side.groups[0].title == RELEASE
 
 
+def test_a_manifest_of_someone_else(tmp_path: Path) -> None:
+    side = look_at(write(tmp_path, f"vmlinuz-{RELEASE}", f"manifest-{RELEASE}.json"))
+    assert (side.groups[0].manifest, labels(side)) == (None, [["vmlinuz"]])
+
+
+def test_a_boot_folder_with_a_set(tmp_path: Path) -> None:
+    SampleBuild().write(tmp_path / RELEASE)
+    side = look_at(write(tmp_path, "config.txt"))
+    assert releases(side) == [RELEASE]
+    assert side.groups[0].manifest == tmp_path / RELEASE / f"manifest-{RELEASE}.json"
+    assert labels(side)[0][0] == ""
+
+
 def test_two_builds(tmp_path: Path) -> None:
     for release in (RELEASE, OTHER):
         SampleBuild(release=release).write(tmp_path)
