@@ -58,7 +58,10 @@ def _print(looking: Looking, arguments: argparse.Namespace) -> None:
     if arguments.modules:
         from rdcompose.inspect.module_table import ModuleTable
 
-        _print_modules(ModuleTable(looking).rows())
+        table = ModuleTable(looking)
+        _print_modules(table.rows())
+        if table.damaged is not None:
+            warn(f"warning: indexes of modules are passed over: {shown_name(table.damaged)}")
     elif arguments.tree:
         _print_tree(looking)
     else:

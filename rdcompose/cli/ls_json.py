@@ -26,7 +26,9 @@ def print_json(looking: Looking, arguments: argparse.Namespace) -> None:
     if arguments.modules:
         from rdcompose.inspect.module_table import ModuleTable
 
-        _print_list("modules", map(dataclasses.asdict, ModuleTable(looking).rows()))
+        table = ModuleTable(looking)
+        _print_list("modules", map(dataclasses.asdict, table.rows()))
+        print(f'  "damaged_indexes": {json.dumps(table.damaged)},')
     elif arguments.summary:
         for _ in looking.entries():
             pass

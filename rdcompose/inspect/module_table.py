@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from rdcompose.errors import FormatError, UnsupportedError
 from rdcompose.formats.compression import decompress
 from rdcompose.formats.elf import read_module
+from rdcompose.inspect.compare.modules import MAX_SIZE
 from rdcompose.inspect.contents import module_place
+from rdcompose.inspect.holders import files_beside
+from rdcompose.inspect.opened import open_image
 from rdcompose.inspect.reasons import loaded_names, loads_modules, reasons, recorded_reasons
 from rdcompose.kernel.indexed import INDEX_NAMES, IndexedModules
 from rdcompose.kernel.module import modname
-from rdcompose.kernel.moduletree import MAX_MODULE, plain_module_path
+from rdcompose.kernel.moduletree import plain_module_path
 from rdcompose.tree import File, read_all
 
 if TYPE_CHECKING:
@@ -23,7 +25,9 @@ if TYPE_CHECKING:
     from rdcompose.inspect.looking import Looking
 
 _MAX_LIST: Final = 64 << 20
-_MAX_MANIFEST: Final = 64 << 20
+# No kernel has a tenth of them, and what packed ones unpack to is far more than all modules.
+_MAX_MODULES: Final = 1 << 16
+_MAX_UNPACKED: Final = 4 << 30
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +46,10 @@ class ModuleRow:
 
 
 class ModuleTable:
-    """The modules that a look through a file finds, with the indexes beside them."""
+    """The modules that a look through a file finds, with the indexes beside them.
+
+    ``damaged`` says why indexes were passed over, ``None`` if they were not.
+    """
 
     def __init__(self, looking: Looking) -> None:
         self._looking = looking
@@ -54,20 +61,29 @@ class ModuleTable:
         self._loaded: dict[str, str] = {}
         # Names of those that were asked for, in their order.
         self._meant: dict[str, None] = {}
+        self._left = _MAX_UNPACKED
+        self.damaged: str | None = None
 
     def rows(self) -> tuple[ModuleRow, ...]:
         """Walk, and return a row for each module, those that are built in behind the others.
 
-        :raises FormatError: a binary index is damaged.
-        :raises UnsupportedError: a binary index is of another version.
+        :raises FormatError: there are more modules than any kernel has.
         """
         disk = bool(self._looking.opened.filesystem)
         for located, meant in self._looking.all_entries():
             if isinstance(located.entry, File):
                 self._take(located.entry, disk=disk, meant=meant)
-        graph = IndexedModules(
-            [inner for _, inner, _ in self._files.values()], self._lists, self._elf
-        )
+        try:
+            found = self._explained(self._lists)
+        except (FormatError, UnsupportedError) as error:
+            # Modules say themselves what they need.
+            self.damaged = error.message
+            found = self._explained({})
+        return found
+
+    def _explained(self, lists: Mapping[str, bytes]) -> tuple[ModuleRow, ...]:
+        paths = [inner for _, inner, _ in self._files.values()]
+        graph = IndexedModules(paths, lists, self._elf)
         why = reasons(graph, self._files, recorded=self._recorded(), loaded=self._loaded)
         return (
             *(self._row(name, str(why[name])) for name in self._meant if name in why),
@@ -78,30 +94,34 @@ class ModuleTable:
         place = module_place(file.path, disk=disk)
         if plain_module_path(file.path) is not None:
             name = modname(file.path)
-            inner = place[1] if place is not None else file.path
-            self._files[name] = file.path, inner, file.content.size
+            self._files[name] = file.path, place[1] if place else file.path, file.content.size
+            if len(self._files) > _MAX_MODULES:
+                raise FormatError(f"there are more than {_MAX_MODULES} modules")
             if meant:
                 self._meant[name] = None
             self._read(name, file)
-        elif place is not None and place[1] in INDEX_NAMES and file.content.size <= _MAX_LIST:
-            self._lists[place[1]] = read_all(file.content)
-        elif loads_modules(file.path) and file.content.size <= _MAX_LIST:
-            for name in loaded_names(read_all(file.content)):
+        elif place is not None and place[1] in INDEX_NAMES:
+            self._lists[place[1]] = _text(file)
+        elif loads_modules(file.path):
+            for name in loaded_names(_text(file)):
                 self._loaded.setdefault(name, file.path)
 
     def _read(self, name: str, file: File) -> None:
         """Read what a module says itself, as far as it can be read."""
-        if file.content.size > MAX_MODULE:
-            self._broken[name] = "it is too large for a module"
+        self._elf.pop(name, None)
+        self._broken[name] = "it is too large for a module"
+        if file.content.size > MAX_SIZE:
             return
         try:
             data = read_all(file.content)
-            packed = not file.path.endswith(".ko")
-            self._elf[name] = read_module(decompress(data, limit=MAX_MODULE) if packed else data)
+            if not file.path.endswith(".ko"):
+                data = decompress(data, limit=min(MAX_SIZE, self._left))
+                self._left -= len(data)
+            self._elf[name] = read_module(data)
         except (FormatError, UnsupportedError) as error:
             self._broken[name] = error.message
         else:
-            self._broken.pop(name, None)
+            del self._broken[name]
 
     def _row(self, name: str, why: str) -> ModuleRow:
         path, _, size = self._files[name]
@@ -113,15 +133,21 @@ class ModuleTable:
 
     def _recorded(self) -> Mapping[str, str]:
         """Return the reasons in the manifest that lies beside the file, if there is one."""
-        opened = self._looking.opened
-        if opened.release is None:
-            return {}
-        try:
-            with (opened.path.parent / f"manifest-{opened.release}.json").open("rb") as source:
-                found: Any = json.loads(source.read(_MAX_MANIFEST))
-        except (OSError, ValueError, RecursionError):
-            return {}  # none lies there, or something else of that name
-        return recorded_reasons(found) if isinstance(found, dict) else {}
+        for path in files_beside(self._looking.opened.path):
+            with open_image(path) as beside:
+                if beside.facts is not None and beside.facts.manifest is not None:
+                    return recorded_reasons(beside.facts.manifest)
+        return {}
+
+
+def _text(file: File) -> bytes:
+    """Return a list in the image; nothing of one that cannot be read, where the walk ends."""
+    if file.content.size > _MAX_LIST:
+        return b""
+    try:
+        return read_all(file.content)
+    except FormatError:
+        return b""
 
 
 def _builtin(name: str) -> ModuleRow:

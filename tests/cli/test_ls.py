@@ -106,7 +106,9 @@ def test_json(capsys: pytest.CaptureFixture[str], image: Path) -> None:
     assert found["problem"] is None
     assert read_json(capsys, image, "/init")["entries"][0]["size"] == 10
     assert "entries" not in read_json(capsys, "-s", image)
-    modules = read_json(capsys, "--modules", image)["modules"]
+    found = read_json(capsys, "--modules", image)
+    assert found["damaged_indexes"] is None
+    modules = found["modules"]
     assert [row["name"] for row in modules] == ["virtio_blk", "virtio_ring", "ext4"]
     assert modules[0]["path"].startswith(MODULES)
     assert read_json(capsys, image, "nope", status=1)["entries"] == []
@@ -144,6 +146,17 @@ def test_what_the_kernel_would_not_unpack(
     image.write_bytes(lzma.compress(EARLY))
     out, _ = ls(capsys, "-s", image)
     assert "\n    not for the kernel: the kernel knows no check of .xz data but CRC32" in out
+
+
+def test_damaged_indexes(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    image = tmp_path / "initrd"
+    files = initramfs_files()
+    del files[f"{MODULES}/modules.dep"]
+    image.write_bytes(initramfs_bytes(files | {f"{MODULES}/modules.dep.bin": b"no index"}))
+    out, err = ls(capsys, "--modules", image)
+    assert "needed by virtio_blk" in out
+    assert err.startswith("warning: indexes of modules are passed over: ")
+    assert read_json(capsys, "--modules", image)["damaged_indexes"] is not None
 
 
 def test_a_damaged_disk(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

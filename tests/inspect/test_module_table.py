@@ -4,6 +4,10 @@ import json
 import lzma
 from typing import TYPE_CHECKING
 
+import pytest
+
+from rdcompose.errors import FormatError
+from rdcompose.inspect import module_table
 from rdcompose.inspect.looking import Looking
 from rdcompose.inspect.module_table import ModuleRow, ModuleTable
 from rdcompose.inspect.opened import open_image
@@ -22,6 +26,8 @@ from tests.support.packages import RELEASE
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tests.support.artifacts import Content
 
 
 def rows(path: Path, data: bytes, *patterns: str) -> list[ModuleRow]:
@@ -45,15 +51,49 @@ def test_what_follows_from_indexes(tmp_path: Path) -> None:
 
 
 def test_the_manifest_beside_it(tmp_path: Path) -> None:
-    why = {"name": "virtio_blk", "why": "listed: 'virtio_blk' in a list"}
+    image = tmp_path / f"initramfs-{RELEASE}"
+    data = initramfs_bytes(initramfs_files())
+    told = {
+        "schema": 1,
+        "release": RELEASE,
+        "outputs": [{"name": image.name, "size": len(data)}],
+        "initramfs": {"modules": [{"name": "virtio_blk", "why": "listed: 'virtio_blk'"}]},
+    }
     manifest = tmp_path / f"manifest-{RELEASE}.json"
-    manifest.write_text(json.dumps({"initramfs": {"modules": [why]}}))
-    image = tmp_path / "initrd"
-    assert rows(image, initramfs_bytes(initramfs_files()))[0].why == why["why"]
-    for text in ("[]", "no JSON", "\0", '{"initramfs": 1}'):
+    manifest.write_text(json.dumps(told))
+    assert rows(image, data)[0].why == "listed: 'virtio_blk'"
+    # It is of another file, or none at all.
+    told["outputs"] = [{"name": image.name, "size": len(data) + 1}]
+    for text in (json.dumps(told), "[]", "no JSON", "\0"):
         manifest.write_text(text)
-        found = rows(image, initramfs_bytes(initramfs_files()))
-        assert found[0].why == "no other module there needs it"
+        assert rows(image, data)[0].why == "no other module there needs it"
+
+
+def test_damaged_indexes(tmp_path: Path) -> None:
+    files = initramfs_files()
+    del files[f"{MODULES}/modules.dep"]
+    files[f"{MODULES}/modules.dep.bin"] = b"no index"
+    image = tmp_path / "initrd"
+    image.write_bytes(initramfs_bytes(files))
+    with open_image(image) as opened:
+        table = ModuleTable(Looking(opened, PathPatterns([])))
+        assert [(row.name, row.why) for row in table.rows()] == [
+            ("virtio_blk", "no other module there needs it"),
+            ("virtio_ring", "needed by virtio_blk"),
+        ]
+        assert table.damaged is not None
+
+
+def test_what_is_unpacked_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    packed = lzma.compress(module(), check=lzma.CHECK_CRC32)
+    monkeypatch.setattr(module_table, "_MAX_UNPACKED", len(module()) + 9)
+    files: dict[str, Content] = {f"{MODULES}/kernel/{name}.ko.xz": packed for name in "ab"}
+    why = {row.name: row.why for row in rows(tmp_path / "initrd", initramfs_bytes(files))}
+    assert why["a"] == "no other module there needs it"
+    assert why["b"] == "it cannot be read: the xz data unpacks to more than 9 bytes"
+    monkeypatch.setattr(module_table, "_MAX_MODULES", 1)
+    with pytest.raises(FormatError, match="more than 1 modules"):
+        rows(tmp_path / "initrd", initramfs_bytes(files))
 
 
 def test_patterns_choose_rows(tmp_path: Path) -> None:
