@@ -31,7 +31,6 @@ def add_suggest(
         "comment on each module: from what is loaded or found on that machine, or from what a "
         "machine of QEMU turns out to need.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
         "kernel",
