@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from rdcompose.cli.terminal import size_text
+from rdcompose.cli.terminal import size_text, table
 from rdcompose.inspect.artifact import Kind
 from rdcompose.inspect.contents import module_place
 from rdcompose.inspect.findings import printable
@@ -13,7 +13,7 @@ from rdcompose.inspect.verify import check_lines
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from rdcompose.inspect.overview import Group, Image
+    from rdcompose.inspect.overview import Group, Image, Other
     from rdcompose.inspect.weight import Part, Weight
 
 # Of files and subsystems; the data for programs has all.
@@ -29,9 +29,15 @@ def as_text(groups: Sequence[Group]) -> str:
 
 
 def _blocks(group: Group) -> Iterator[str]:
-    """Yield what is said of images and checks, each ending with its line."""
+    """Yield what is said of images, other files and checks, each ending with its line."""
     for image in group.images:
         yield "\n".join(map(printable, _lines(image))) + "\n"
+    if group.others:
+        rows = [
+            (printable(row.name), size_text(row.size), printable(_about(row)))
+            for row in group.others
+        ]
+        yield table(rows) + "\n"
     failed = [check for check in group.checks if check.contradictions]
     if failed:
         yield (
@@ -39,6 +45,11 @@ def _blocks(group: Group) -> Iterator[str]:
             + "\n".join(map(printable, check_lines(failed, verbose=False)))
             + "\n"
         )
+
+
+def _about(other: Other) -> str:
+    what = other.kind.value
+    return what if other.problem is None else f"{what}: {other.problem}"
 
 
 def _lines(image: Image) -> Iterator[str]:

@@ -159,6 +159,16 @@ def test_what_is_no_image(
     assert message in capsys.readouterr().err
 
 
+def test_files_without_files_in_them(
+    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words) == 0
+    assert main(["report", str(tmp_path / "out" / f"config-{RELEASE}")]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith(f"config-{RELEASE}  ")
+    assert said.endswith("  configuration\n")
+
+
 def test_what_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["report", str(tmp_path / "gone")]) == 1
     assert "cannot read" in capsys.readouterr().err
