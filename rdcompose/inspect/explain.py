@@ -55,8 +55,10 @@ class Explainer:
         found += [self._builtin(word, one) for one in self._graph.resolve_builtin(word)]
         if found:
             return found
-        option = self._option(name, "n")
-        state = State.UNKNOWN if self.subject.whole else State.NOT_THERE
+        whole = self.subject.whole
+        # Where not all modules are known, it may well be one of the others.
+        option = self._option(name, "n" if whole else "nm")
+        state = State.UNKNOWN if whole else State.NOT_THERE
         near = self._index.near(word)
         return [Explanation(asked=word, name=name, state=state, option=option, near=near)]
 

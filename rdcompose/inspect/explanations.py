@@ -106,7 +106,8 @@ def _option(found: Explanation) -> str:
     name, value = found.option.name, found.option.value
     if value == "n":
         return f"CONFIG_{name} is not set: that is probably the one to ask for"
-    return f"probably CONFIG_{name}={value}"
+    rest = ", so it is a module that is elsewhere" if found.state is State.NOT_THERE else ""
+    return f"probably CONFIG_{name}={value}{rest}"
 
 
 def _addition(subject: Subject, name: str, addition: Addition) -> Iterator[tuple[str, str]]:

@@ -20,6 +20,7 @@ from rdcompose.inspect.explanations import as_data, as_text
 from rdcompose.kernel.modlist import Line
 from rdcompose.kernel.needs import Need, NeedKind
 from tests.support.explained import KERNEL, choice, subject
+from tests.support.graphs import FakeGraph
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -217,6 +218,11 @@ def test_no_such_module() -> None:
     part = dataclasses.replace(about, whole=False, config=None)
     assert text(part, "e1000e") == ["e1000e: not in these files"]
     assert not ask(part, "e1000e").is_known
+    part = dataclasses.replace(about, whole=False, graph=FakeGraph(), initramfs={})
+    assert text(part, "other") == [
+        "other: not in these files",
+        "  option     probably CONFIG_NET_OTHER=m, so it is a module that is elsewhere",
+    ]
 
 
 def others(loaded: Mapping[str, str]) -> Subject:
