@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rdcompose.cli.diff_sections import Section
-    from rdcompose.inspect.compare.comparison import Comparison, GroupDifference
+    from rdcompose.inspect.compare.results import Comparison, GroupDifference
     from rdcompose.inspect.compare.sides import Group
     from rdcompose.release.changes import Difference
     from rdcompose.release.records import BuildRecord

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from rdcompose.cli.diff_row import Row
     from rdcompose.cli.diff_sections import Section
-    from rdcompose.inspect.compare.comparison import GroupDifference
+    from rdcompose.inspect.compare.results import GroupDifference
 
 # A longer name moves what is said of it, instead of all others.
 _WIDTH: Final = 32

@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from rdcompose.inspect.compare.changes import Changed, Shifted
-    from rdcompose.inspect.compare.comparison import Comparison, FileDifference, GroupDifference
     from rdcompose.inspect.compare.facts import FileFacts
     from rdcompose.inspect.compare.files import EntryFacts, FilesDifference
     from rdcompose.inspect.compare.modules import (
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
         ModulesDifference,
         PlacedModule,
     )
+    from rdcompose.inspect.compare.results import Comparison, FileDifference, GroupDifference
     from rdcompose.inspect.compare.sides import Group
     from rdcompose.release.changes import Difference
 

@@ -19,8 +19,8 @@ from rdcompose.kernel.release import package_version_of_banner
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from rdcompose.inspect.compare.comparison import FileDifference, GroupDifference
     from rdcompose.inspect.compare.facts import FileFacts
+    from rdcompose.inspect.compare.results import FileDifference, GroupDifference
     from rdcompose.inspect.walks import Part
     from rdcompose.release.changes import Difference
 

@@ -13,11 +13,6 @@ from rdcompose.cli.diff_row import Row, sizes_text, together
 from rdcompose.cli.diff_sections import sections
 from rdcompose.inspect.artifact import Kind
 from rdcompose.inspect.compare.changes import Changed, Shifted
-from rdcompose.inspect.compare.comparison import (
-    FileDifference,
-    GroupDifference,
-    SymbolsDifference,
-)
 from rdcompose.inspect.compare.facts import FileFacts
 from rdcompose.inspect.compare.files import EntryFacts, FilesDifference, compare_files
 from rdcompose.inspect.compare.modules import (
@@ -26,6 +21,11 @@ from rdcompose.inspect.compare.modules import (
     ModuleSays,
     ModulesDifference,
     PlacedModule,
+)
+from rdcompose.inspect.compare.results import (
+    FileDifference,
+    GroupDifference,
+    SymbolsDifference,
 )
 from rdcompose.inspect.compare.sides import Group, Member
 from rdcompose.inspect.walks import Part

@@ -10,8 +10,14 @@ from rdcompose.inspect.artifact import Kind
 from rdcompose.inspect.compare.changes import Changed, changed, pair
 from rdcompose.inspect.compare.facts import FactsReader
 from rdcompose.inspect.compare.files import FilesDifference, compare_files
-from rdcompose.inspect.compare.modules import ModulesDifference, compare_modules
-from rdcompose.inspect.compare.sides import Group, look_at
+from rdcompose.inspect.compare.modules import compare_modules
+from rdcompose.inspect.compare.results import (
+    Comparison,
+    FileDifference,
+    GroupDifference,
+    SymbolsDifference,
+)
+from rdcompose.inspect.compare.sides import look_at
 from rdcompose.kernel.release import flavour_of_release
 
 if TYPE_CHECKING:
@@ -19,104 +25,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from rdcompose.inspect.compare.facts import FileFacts
-    from rdcompose.inspect.compare.modules import ModuleFacts
-    from rdcompose.inspect.compare.sides import Member, Side
+    from rdcompose.inspect.compare.modules import ModuleFacts, ModulesDifference
+    from rdcompose.inspect.compare.sides import Group, Member
     from rdcompose.kernel.config import KernelConfig
 
 _NO_TEXT: Final = '""'
 # Of these there are many in a directory, which only their names tell apart.
 _MANY: Final = frozenset({Kind.UNKNOWN, Kind.DEVICE_TREE, Kind.FILESYSTEM, Kind.PACKAGE})
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class SymbolsDifference:
-    """The symbols that a kernel has for modules: how many are new, gone, and of other versions."""
-
-    new: int
-    gone: int
-    changed: int
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class FileDifference:
-    """A file or tree on both sides; ``None`` where it is not.
-
-    ``entries`` are the files in it without its modules.
-    """
-
-    before: FileFacts | None
-    now: FileFacts | None
-    entries: FilesDifference = dataclasses.field(default_factory=FilesDifference)
-    texts: tuple[Changed, ...] = ()
-    symbols: SymbolsDifference | None = None
-
-    @property
-    def facts(self) -> FileFacts:
-        """The facts of the side that has it, of both the later."""
-        found = self.now or self.before
-        assert found is not None
-        return found
-
-    @property
-    def packed_differently(self) -> bool:
-        """Whether the bytes of two files are not the same; of a tree there are none."""
-        if self.before is None or self.now is None:
-            return False
-        digests = {self.before.sha256, self.now.sha256}
-        return len(digests) == 2 and "" not in digests
-
-    @property
-    def different(self) -> bool:
-        """Whether anything is not the same; trees may differ in their modules only."""
-        if self.before is None or self.now is None:
-            return True
-        entries = self.entries
-        if entries.new or entries.gone or entries.changed:
-            return True
-        return self.packed_differently
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class GroupDifference:
-    """Files for one kernel on both sides; ``None`` where they are not."""
-
-    before: Group | None
-    now: Group | None
-    releases: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
-    files: tuple[FileDifference, ...] = ()
-    modules: ModulesDifference = dataclasses.field(default_factory=ModulesDifference)
-    options: tuple[Changed, ...] = ()
-    programs: tuple[Changed, ...] = ()
-
-    @property
-    def title(self) -> str:
-        """What to call it among others."""
-        found = self.now or self.before
-        assert found is not None
-        return found.title
-
-    @property
-    def different(self) -> bool:
-        """Whether anything is not the same."""
-        if self.before is None or self.now is None:
-            return True
-        modules = self.modules
-        return bool(
-            modules.new
-            or modules.gone
-            or modules.changed
-            or self.options
-            or any(file.different for file in self.files)
-        )
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Comparison:
-    """Two sides, and what differs in each group of files."""
-
-    before: Side
-    now: Side
-    groups: tuple[GroupDifference, ...]
 
 
 def compare(before: Path, now: Path) -> Comparison:

@@ -10,7 +10,8 @@ import pytest
 from rdcompose.errors import SpecError
 from rdcompose.inspect.artifact import Kind
 from rdcompose.inspect.compare.changes import Changed
-from rdcompose.inspect.compare.comparison import Comparison, SymbolsDifference, compare
+from rdcompose.inspect.compare.comparison import compare
+from rdcompose.inspect.compare.results import Comparison, SymbolsDifference
 from tests.support.artifacts import (
     BLOCK,
     DUMMY,
