@@ -4,13 +4,14 @@ import gzip
 import io
 import struct
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final, cast
 
 import pytest
 
 from rdcompose.errors import FormatError, UnsupportedError
 from rdcompose.formats.ext4.blocks import Run, block_map, extents
 from rdcompose.formats.ext4.reader import Ext4Image
+from rdcompose.formats.window import Window
 from rdcompose.tree import Directory, File
 from tests.support.dump import digest, dump
 
@@ -185,6 +186,13 @@ def test_too_many_names(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_cut_image() -> None:
     with pytest.raises(FormatError, match="is cut, or points to"):
         read(IMAGES["ext4"][:10_000])
+
+
+def test_a_partition_behind_the_end_of_its_disk() -> None:
+    source = io.BytesIO(IMAGES["ext4"][:10_000])
+    window = cast("BinaryIO", Window(source, 0, len(IMAGES["ext4"])))
+    with pytest.raises(FormatError, match="is cut, or points to"):
+        dump(Ext4Image(window).entries())
 
 
 def tree(*entries: bytes, depth: int = 0, magic: int = 0xF30A, count: int | None = None) -> bytes:

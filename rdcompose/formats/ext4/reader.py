@@ -255,10 +255,13 @@ class Ext4Image:
 
     def _read(self, position: int, size: int) -> bytes:
         with self._lock:
-            if position + size > self._end:
+            data = b""
+            if position + size <= self._end:
+                self._source.seek(position)
+                data = self._source.read(size)
+            if len(data) < size:
                 raise FormatError(f"the ext4 image is cut, or points to {position:#x}")
-            self._source.seek(position)
-            return self._source.read(size)
+            return data
 
 
 def _zeros(size: int) -> Iterator[bytes]:
