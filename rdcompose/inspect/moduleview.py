@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rdcompose.errors import FormatError, UnsupportedError
 from rdcompose.inspect.contents import module_place
+from rdcompose.inspect.filekinds import Kind
 from rdcompose.inspect.reasons import loaded_names, loads_modules, reasons, recorded_reasons
-from rdcompose.inspect.weight import Kind
 from rdcompose.kernel.indexed import IndexedModules
 from rdcompose.kernel.module import modname
 from rdcompose.tree import File, read_all

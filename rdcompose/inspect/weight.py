@@ -9,23 +9,18 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import enum
 import itertools
-import re
 from typing import TYPE_CHECKING, Final
 
 from rdcompose.errors import FormatError, SpecError, UnsupportedError
 from rdcompose.formats import cpio, newc
 from rdcompose.formats.compression import ShareMeter
-from rdcompose.formats.executable import is_elf
 from rdcompose.formats.qcow2_reader import is_qcow2, open_qcow2
 from rdcompose.formats.squashfs.reader import SquashfsImage
 from rdcompose.inspect.artifact import Kind as FileKind
-from rdcompose.inspect.contents import module_place
+from rdcompose.inspect.filekinds import AS_DISKS, RECORDS, Kind, kind_of
 from rdcompose.inspect.placing import Damage
 from rdcompose.inspect.savings import savings
-from rdcompose.kernel.module import modname
-from rdcompose.kernel.moduletree import plain_module_path
 from rdcompose.tree import Directory, File, Symlink, encode_name
 
 if TYPE_CHECKING:
@@ -52,34 +47,7 @@ _MAGIC: Final = 4
 # more than come to this many bytes together.
 _MEASURED: Final = 12
 _MEASURED_BYTES: Final = 200_000_000
-_FIRMWARE: Final = re.compile(r"(?:usr/)?lib/firmware/(?:([^/]+)/)?.+")
-_MICROCODE: Final = re.compile(r"kernel/.+")
 _KERNEL_SECTION: Final = ".linux"
-_KERNEL: Final = re.compile(r"boot/(?:vmlinu[xz]|Image|kernel)\b[^/]*")
-# A subsystem: drivers/net, fs/btrfs, net.
-_SUBSYSTEM: Final = re.compile(r"(?:[^/]*/)?(?:drivers|fs|arch|sound)/[^/]+|(?:[^/]+/)?[^/]+")
-# Where an entry is a record of newc, with header and name.
-_RECORDS: Final = frozenset({FileKind.INITRAMFS, FileKind.UKI})
-# Where module directories may lie at the top.
-_AS_DISKS: Final = frozenset({FileKind.DISK, FileKind.FILESYSTEM})
-
-
-class Kind(enum.StrEnum):
-    """What a file is for."""
-
-    KERNEL = "kernel"
-    MODULES = "modules"
-    INDEXES = "indexes"
-    PROGRAMS = "programs"
-    FIRMWARE = "firmware"
-    MICROCODE = "microcode"
-    INIT = "init and settings"
-    OTHERS = "other files"
-    STUB = "EFI stub and settings"
-    LINKS = "links and directories"
-    TABLES = "tables and free space"
-
-
 _NO_FILES: Final = frozenset({Kind.LINKS, Kind.TABLES})
 
 
@@ -179,7 +147,7 @@ class _Weighing:
 
     def __init__(self, image: Opened) -> None:
         self._image = image
-        self._records = image.kind in _RECORDS
+        self._records = image.kind in RECORDS
         self._level = _FAST_LEVEL if image.size > _LARGE else _LEVEL
         self._meters: dict[int, ShareMeter | None] = {}
         self.unread: list[Damage] = []
@@ -210,7 +178,7 @@ class _Weighing:
 
     def _rest(self, taken: float) -> Iterator[_Row]:
         """Yield what of a filesystem is nobody's."""
-        if self._image.kind in _AS_DISKS and self._image.problem is None:
+        if self._image.kind in AS_DISKS and self._image.problem is None:
             yield _tables(self._image.size - taken)
 
     def _row(self, located: Located) -> _Row:
@@ -224,7 +192,7 @@ class _Weighing:
             share = meter.add(itertools.chain([_header(entry)], reading))
         if reading.broken is not None:
             self.unread.append(Damage(entry.path, reading.broken))
-        kind, group = _kind(entry, reading.start, self._image.kind)
+        kind, group = kind_of(entry, reading.start, self._image.kind)
         return _Row(
             path=entry.path,
             kind=kind,
@@ -296,43 +264,13 @@ def _weigh_squashfs(path: Path) -> Weight:
         image = SquashfsImage(open_qcow2(source) if is_qcow2(start) else source)
         rows = []
         for entry, stored in image.stored_sizes():
-            kind, group = _kind(entry, b"", FileKind.DISK)
+            kind, group = kind_of(entry, b"", FileKind.DISK)
             size = entry.content.size if isinstance(entry, File) else 0
             files = int(not isinstance(entry, Directory))
             rows.append(_Row(entry.path, kind, group, files, size, stored))
     tables = image.size - sum(int(row.share) for row in rows)
     rows.append(_tables(tables))
     return _weight(rows, compression=image.compressor, size=image.size)
-
-
-def _kind(entry: Entry, start: bytes, image: FileKind) -> tuple[Kind, str]:
-    """Return what a file in a kind of image is for, and its group."""
-    path = entry.path
-    if not isinstance(entry, File):
-        return Kind.LINKS, ""
-    disk = image in _AS_DISKS
-    if plain_module_path(path) is not None:
-        return Kind.MODULES, _subsystem(path, disk=disk)
-    place = module_place(path, disk=disk)
-    if place is not None and place[1].startswith("modules."):
-        return Kind.INDEXES, ""
-    if (found := _FIRMWARE.fullmatch(path)) is not None:
-        return Kind.FIRMWARE, found[1] or ""
-    return (Kind.PROGRAMS if is_elf(start) else _other_kind(path, image)), ""
-
-
-def _other_kind(path: str, image: FileKind) -> Kind:
-    if image in _RECORDS:
-        return Kind.MICROCODE if _MICROCODE.fullmatch(path) is not None else Kind.INIT
-    return Kind.KERNEL if _KERNEL.fullmatch(path) is not None else Kind.OTHERS
-
-
-def _subsystem(path: str, *, disk: bool) -> str:
-    """Return the part of the kernel that a module is of."""
-    place = module_place(path, disk=disk)
-    inner = path if place is None else place[1]
-    found = _SUBSYSTEM.match(inner.removeprefix("kernel/").rpartition("/")[0])
-    return found[0] if found is not None else modname(path)
 
 
 def _weight(

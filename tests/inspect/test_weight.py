@@ -14,8 +14,9 @@ from rdcompose.formats.compression import NAMES, compress
 from rdcompose.formats.cpio import write_newc
 from rdcompose.formats.squashfs.writer import write_squashfs
 from rdcompose.inspect.artifact import Kind as FileKind
+from rdcompose.inspect.filekinds import Kind
 from rdcompose.inspect.opened import open_image
-from rdcompose.inspect.weight import Kind, Weight, weigh
+from rdcompose.inspect.weight import Weight, weigh
 from rdcompose.tree import Bytes, Directory, File, Symlink, Tree
 from tests.support.efi import make_pe
 from tests.support.pifolders import fat

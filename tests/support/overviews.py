@@ -6,11 +6,12 @@ import dataclasses
 from typing import TYPE_CHECKING, Final
 
 from rdcompose.inspect.artifact import Kind as FileKind
+from rdcompose.inspect.filekinds import Kind
 from rdcompose.inspect.findings import Check, contradiction
 from rdcompose.inspect.moduleview import ModuleView
 from rdcompose.inspect.overview import Group, Image, Other, ProgramView
 from rdcompose.inspect.walks import Part as Piece
-from rdcompose.inspect.weight import Kind, Part, Weight
+from rdcompose.inspect.weight import Part, Weight
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

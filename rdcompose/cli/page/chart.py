@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from rdcompose.cli.page.markup import put
 from rdcompose.cli.page.treemap import HEADING, Box, Node, lay_out
 from rdcompose.cli.terminal import size_text
-from rdcompose.inspect.weight import Kind
+from rdcompose.inspect.filekinds import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

@@ -11,10 +11,10 @@ import pytest
 from justhtml import Comment, Element, JustHTML
 
 from rdcompose.cli.page.document import page
+from rdcompose.inspect.filekinds import Kind
 from rdcompose.inspect.findings import Check, contradiction, remark
 from rdcompose.inspect.placing import Damage
 from rdcompose.inspect.walks import Part as Piece
-from rdcompose.inspect.weight import Kind
 from tests.support.overviews import (
     FILES,
     GROUP,
