@@ -18,6 +18,7 @@ from rdcompose.inspect.devicename import DISK, NETWORK
 from rdcompose.inspect.findings import count
 from rdcompose.inspect.missing import ROOT, what_is_missing
 from rdcompose.inspect.observed import Observed, parse_lsmod, read_machine, read_saved
+from rdcompose.inspect.suggestion import check_modules
 from rdcompose.inspect.suggestion import suggest as suggested
 from rdcompose.inspect.suggestion_text import autoload_text, ramfs_text, remarks
 from rdcompose.publish import Publication
@@ -72,7 +73,9 @@ def suggest(arguments: argparse.Namespace) -> int:
     else:
         with kernel_store(arguments) as store:
             package = only_kernel(wanted.read(store, shown=shown))
-            found = suggested(depmod_of(package.tree), seen or Observed())
+            depmod = depmod_of(package.tree)
+        check_modules(depmod)
+        found = suggested(depmod, seen or Observed())
         result = _Result(package=package, suggestion=found, origin=_origin(arguments))
     _write(arguments, result)
     _tell(arguments, result)

@@ -19,6 +19,7 @@ from rdcompose.cli.as_command import as_command
 from rdcompose.cli.composition import DEFAULTS, Compositions, wish
 from rdcompose.cli.kernel_alone import only_kernel
 from rdcompose.cli.machine import Job, check_boot, find_emulation
+from rdcompose.cli.named_file import write_named
 from rdcompose.cli.prepared import kept_blocks, kernel_store
 from rdcompose.cli.terminal import progress
 from rdcompose.compose.layout import depmod_of
@@ -26,7 +27,7 @@ from rdcompose.compose.profile import AUTOLOAD, RAMFS, load_profile
 from rdcompose.errors import SpecError, UsageError
 from rdcompose.inspect.findings import count
 from rdcompose.inspect.observed import Observed
-from rdcompose.inspect.suggestion import suggest
+from rdcompose.inspect.suggestion import check_modules, suggest
 from rdcompose.kernel.modlist import ListEntry, parse_modules
 from rdcompose.kernel.selection import select
 from rdcompose.outputs import write_outputs
@@ -106,6 +107,7 @@ class Trial:
         kernels = self._compositions.compose(self._wish("", "")).kernels
         self.package: Final[KernelPackage] = only_kernel(kernels.packages)
         self.depmod: Final = depmod_of(self.package.tree)
+        check_modules(self.depmod)
         self._emulation = find_emulation(
             arguments, self.package.architecture.name, self.package.release
         )
@@ -151,8 +153,8 @@ class Trial:
         self._driven |= boot.facts.driven
         if self._arguments.root is not None:
             steps = boot.report.verdict.steps
-            kinds = [step.detail.split()[0] for step in steps if step.name == _ROOT_STEP]
-            asked = (*asked, *(f"fs-{kind}" for kind in kinds))
+            mounted = (step for step in steps if step.name == _ROOT_STEP and step.passed)
+            asked = (*asked, *(f"fs-{step.detail.split()[0]}" for step in mounted))
         return Observed(devices=boot.facts.devices, asked=asked)
 
     def suggest(self, seen: Observed, refused: frozenset[str] = frozenset()) -> Suggestion:
@@ -189,9 +191,8 @@ class Trial:
 
     def _wish(self, ramfs: str, autoload: str) -> Wish:
         profile = self._folder / "profile"
-        profile.mkdir(exist_ok=True)
-        (profile / RAMFS).write_text(ramfs)
-        (profile / AUTOLOAD).write_text(autoload)
+        write_named(profile / RAMFS, ramfs.encode())
+        write_named(profile / AUTOLOAD, autoload.encode())
         own = as_command("build", self._arguments, profile=str(profile), e2fsck="none", fast=True)
         return wish(own, None, DEFAULTS)
 
@@ -205,7 +206,7 @@ class Trial:
                 write_outputs(plans, out, threads=arguments.threads, blocks=blocks)
         artifacts = find_artifacts(out, release)
         trial = self._folder / "initramfs"
-        trial.write_bytes(trial_segment() + artifacts.initramfs.read_bytes())
+        write_named(trial, trial_segment() + artifacts.initramfs.read_bytes())
         job = Job(
             arguments=arguments,
             artifacts=dataclasses.replace(artifacts, initramfs=trial),

@@ -21,6 +21,7 @@ import enum
 import re
 from typing import TYPE_CHECKING, Final
 
+from rdcompose.errors import SpecError
 from rdcompose.inspect.companions import companions, has_disk, root_guess
 from rdcompose.inspect.devicename import device_role
 from rdcompose.inspect.sections import Section, is_of_device, section_of, starts_machine
@@ -93,6 +94,15 @@ class Suggestion:
         """The modules that the lists bring into an initramfs, as far as they were seen."""
         listed = (one.name for one in (*self.ramfs, *self.autoload))
         return frozenset((*listed, *self.brought))
+
+
+def check_modules(depmod: Depmod) -> None:
+    """Check that there is something to choose from.
+
+    :raises SpecError: the kernel has everything built in.
+    """
+    if not depmod.modules:
+        raise SpecError("this kernel has no modules, so there is nothing to list")
 
 
 def suggest(

@@ -18,7 +18,7 @@ from rdcompose.compose.userspace import INIT_APPLETS
 from rdcompose.formats.cpio import read_newc
 from tests.support.fakeqemu import program
 from tests.support.modules import make_ko
-from tests.support.packages import RELEASE, VERMAGIC, kernel_deb, module, sample_files
+from tests.support.packages import CONFIG, RELEASE, VERMAGIC, kernel_deb, module, sample_files
 from tests.support.programs import APPLETS, make_busybox
 
 if TYPE_CHECKING:
@@ -165,6 +165,18 @@ def test_errors(suggest: Suggest, options: list[str], status: int, message: str)
     assert err.startswith("rdcompose: error: ")
     assert message in err
     assert err.count("\n") <= 2
+
+
+def test_a_kernel_without_modules(suggest: Suggest) -> None:
+    files = sample_files(modules={})
+    files[f"boot/config-{RELEASE}"] = CONFIG.replace("=m", "=y").encode()
+    Path("kernel.deb").write_bytes(kernel_deb(files))
+    for options in (("--lsmod", "lsmod"), BOOT):
+        status, out, err = suggest(*options)
+        assert (status, out) == (1, "")
+        assert err == (
+            "rdcompose: error: this kernel has no modules, so there is nothing to list\n"
+        )
 
 
 CHECK = f"""\
