@@ -78,9 +78,29 @@ def _status(argv: Sequence[str] | None) -> int:
         return 2 if isinstance(error, UsageError) else 1
     except BrokenPipeError:
         # The reader of standard output has gone, as in "rdcompose … | head -1".
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_output()
         return 128 + signal.SIGPIPE
+    except OSError as error:
+        if error.filename is not None or not _output_fails():
+            raise
+        _discard_output()
+        why = f"cannot write to standard output: {error.strerror}"
+        print(f"rdcompose: error: {why}", file=sys.stderr)
+        return 1
     return status
+
+
+def _output_fails() -> bool:
+    """Whether it was standard output that failed; what it has lost cannot tell."""
+    try:
+        print(flush=True)
+    except OSError:
+        return True
+    return False
+
+
+def _discard_output() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _interrupted(number: int) -> int:

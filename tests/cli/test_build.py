@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tarfile
 import time
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -33,9 +33,6 @@ from tests.support.packages import (
 )
 from tests.support.programs import APPLETS, make_busybox, make_e2fsck
 from tests.support.unmeasured import run_limited, unmeasured
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 OTHER = "6.1.0-8-cloud-amd64"
 NAMES = {
@@ -653,6 +650,22 @@ def test_a_reader_that_goes_away(shop: Workshop) -> None:
     )
     os.close(write_end)
     assert (done.returncode, done.stderr) == (128 + 13, "")
+    assert set(shop.listing()) == NAMES
+
+
+def test_an_output_that_is_full(shop: Workshop) -> None:
+    command = [sys.executable, "-m", "rdcompose", *shop.arguments()]
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        done = subprocess.run(
+            command,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    message = "rdcompose: error: cannot write to standard output: No space left on device\n"
+    assert (done.returncode, done.stderr) == (1, message)
     assert set(shop.listing()) == NAMES
 
 
