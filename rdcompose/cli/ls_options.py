@@ -28,6 +28,7 @@ def add_ls(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         "pattern",
         metavar="PATTERN",
         nargs="*",
+        default=(),
         type=pattern,
         help="what to list, and all below it: a name anywhere (*.ko), or a path from the root "
         "(lib/modules/*/kernel/fs, /init); *, ? and [...] stay within a name, ** is any number of "

@@ -37,6 +37,7 @@ def _add_unpack(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         "pattern",
         metavar="PATTERN",
         nargs="*",
+        default=(),
         type=pattern,
         help="what to unpack, and all below it: a name anywhere (*.ko), or a path from the root "
         "(lib/modules/*/kernel/fs, /init); *, ? and [...] stay within a name, ** is any number of "

@@ -262,3 +262,8 @@ def test_wrong_words(capsys: pytest.CaptureFixture[str], image: Path) -> None:
     for words in (["ls"], ["ls", str(image), "--tree", "--names"], ["ls", str(image), ""]):
         with pytest.raises(SystemExit, match="2"):
             main(words)
+    capsys.readouterr()
+    for words, lacking in ((["ls"], "FILE|DIR"), (["unpack", str(image)], "DIR")):
+        with pytest.raises(SystemExit, match="2"):
+            main(words)
+        assert capsys.readouterr().err.endswith(f"arguments are required: {lacking}\n")
