@@ -46,7 +46,7 @@ class Landing:
         parent, _, name = entry.path.rpartition("/")
         real = resolve(self.entries, parent)
         if real is None:
-            raise NoPlaceError("the links on the way to it lead in a circle")
+            raise NoPlaceError("the links on the way to it lead in a circle, or too far")
         path = f"{real}/{name}" if real else name
         try:
             checked_path(path)

@@ -47,7 +47,7 @@ def look_up(opened: Opened, path: str) -> Found:
             continue
     real = resolve(landing.entries, path)
     if real is None:
-        raise SpecError(f"the links at {path!r} in {opened.name} lead in a circle")
+        raise SpecError(f"the links at {path!r} in {opened.name} lead in a circle, or too far")
     entry = landing.entries.get(real)
     if isinstance(entry, File):
         return Found(real, places[real])

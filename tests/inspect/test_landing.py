@@ -67,9 +67,10 @@ def test_contents_are_not_kept() -> None:
         ([file("a")], file("a/x"), "'a', in which it is to lie, is no directory"),
         ([Node(path="a", kind=NodeKind.FIFO)], file("a/b/x"), "'a', in which"),
         ([file("a/x")], file("a"), "not empty"),
-        ([Symlink(path="a", target="x/" * 70)], file("a/b"), "too deep or too long"),
+        ([Symlink(path="a", target="x/" * 63)], file("a/b/c"), "too deep or too long"),
+        ([Symlink(path="a", target="x/" * 70)], file("a/b"), "or too far"),
     ],
-    ids=["circle", "file", "node", "full", "deep"],
+    ids=["circle", "file", "node", "full", "deep", "far"],
 )
 def test_no_place(before: list[Entry], entry: Entry, why: str) -> None:
     landing = landed(*before)

@@ -20,6 +20,9 @@ TREE = tree_of(
         "out": "../../../usr/lib/y",
         "nowhere": "usr/none",
         "self": ".",
+        "far": "usr/../" * 340 + "usr",
+        "farther": "usr/../" * 340 + "far",
+        "deep": "x/" * 70 + "../" * 70 + "usr",
     }
 )
 
@@ -38,6 +41,10 @@ TREE = tree_of(
         ("..", ""),
         ("loop", None),
         ("a/x", None),
+        ("far/lib", "usr/lib"),
+        ("farther/lib", None),
+        ("deep/lib", None),
+        ("x/" * 70, "/".join("x" * 70)),
     ],
 )
 def test_resolve(path: str, found: str | None) -> None:
