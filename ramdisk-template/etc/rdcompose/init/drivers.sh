@@ -122,10 +122,25 @@ coldplug() {
 				slow:*) continue ;;
 			esac
 			seen="$seen$alias "
+			case $alias in
+				cpu:*) alias=$(of_processor "$alias") ;;
+			esac
 			fresh="$fresh $alias"
 		done
 		[ -z "$fresh" ] || modprobe -abq $fresh
 		set +f
 		fresh=
 	done
+}
+
+# of_processor MODALIAS: print the modules for features of the processor. Its modalias names all of
+# them, and busybox's modprobe looks at the first 255 characters of one.
+of_processor() {
+	sed -n 's/^alias \(cpu:.*\)/\1/p' "/lib/modules/$release/modules.alias" 2> /dev/null |
+		while read -r pattern module; do
+			# shellcheck disable=SC2254 # a pattern it is
+			case $1 in
+				$pattern) echo "$module" ;;
+			esac
+		done
 }
