@@ -19,6 +19,7 @@ from rdcompose.formats.qcow2_reader import is_qcow2, open_qcow2
 from rdcompose.formats.squashfs.reader import SquashfsImage
 from rdcompose.inspect.artifact import Kind as FileKind
 from rdcompose.inspect.filekinds import AS_DISKS, RECORDS, Kind, kind_of
+from rdcompose.inspect.hardlinks import HardLinks
 from rdcompose.inspect.placing import Damage
 from rdcompose.inspect.savings import savings
 from rdcompose.tree import Directory, File, Symlink, encode_name
@@ -150,6 +151,7 @@ class _Weighing:
         self._records = image.kind in RECORDS
         self._level = _FAST_LEVEL if image.size > _LARGE else _LEVEL
         self._meters: dict[int, ShareMeter | None] = {}
+        self._links = HardLinks()
         self.unread: list[Damage] = []
 
     def run(self) -> list[_Row]:
@@ -185,11 +187,16 @@ class _Weighing:
         entry = located.entry
         reading = _Reading(entry)
         meter = self._meter(located.part)
-        if meter is None:
-            share = float(self._size(entry))
+        again = self._is_known(located)
+        size = self._size(entry, again=again)
+        if meter is None or again:
             next(iter(reading), b"")
+        if meter is None:
+            share = float(size)
         else:
-            share = meter.add(itertools.chain([_header(entry)], reading))
+            # A further name of a file is a header and no more.
+            content: Iterable[bytes] = () if again else reading
+            share = meter.add(itertools.chain([_header(entry)], content))
         if reading.broken is not None:
             self.unread.append(Damage(entry.path, reading.broken))
         kind, group = kind_of(entry, reading.start, self._image.kind)
@@ -198,7 +205,7 @@ class _Weighing:
             kind=kind,
             group=group,
             files=int(not isinstance(entry, Directory)),
-            size=self._size(entry),
+            size=size,
             share=share,
             piece=located.part,
         )
@@ -210,8 +217,19 @@ class _Weighing:
             self._meters[number] = None if plain else ShareMeter(self._level)
         return self._meters[number]
 
-    def _size(self, entry: Entry) -> int:
-        size = entry.content.size if isinstance(entry, File) else 0
+    def _is_known(self, located: Located) -> bool:
+        """Whether the file was there under another name."""
+        entry = located.entry
+        if not isinstance(entry, File):
+            return False
+        if self._links.other_name(entry, located) is not None:
+            return True
+        self._links.forget(entry.path)
+        self._links.note(entry.path, entry, located)
+        return False
+
+    def _size(self, entry: Entry, *, again: bool) -> int:
+        size = entry.content.size if isinstance(entry, File) and not again else 0
         if not self._records:
             return size
         target = encode_name(entry.target) if isinstance(entry, Symlink) else b""

@@ -19,6 +19,7 @@ from rdcompose.inspect.opened import open_image
 from rdcompose.inspect.weight import Weight, weigh
 from rdcompose.tree import Bytes, Directory, File, Symlink, Tree
 from tests.support.efi import make_pe
+from tests.support.newc import TRAILER, record
 from tests.support.pifolders import fat
 
 if TYPE_CHECKING:
@@ -191,6 +192,21 @@ def test_of_a_damaged_initramfs_what_can_be_read(tmp_path: Path) -> None:
     assert found.plain >= sum(map(len, FILES.values()))
     assert FILES.keys() <= {part.name for part in found.parts}
     assert {part.saves for part in found.parts} == {None}
+
+
+@pytest.mark.parametrize("name", ["zstd", "none"])
+def test_further_names_of_a_file_take_nothing(name: str, weigh_file: Weigh) -> None:
+    program = b"\x7fELF" + noise(9000, 1)
+    names = [f"bin/tool{number}" for number in range(10, 60)]
+    records = [record(path, ino=7, nlink=51) for path in names]
+    plain = b"".join([*records, record("bin/busybox", program, ino=7, nlink=51), TRAILER])
+    found = weigh_file(compress(name, plain))
+    assert found.plain < len(plain)
+    assert [kind.files for kind in found.kinds if kind.kind is Kind.PROGRAMS] == [51]
+    first, *others = found.parts
+    assert first.size > 9000
+    assert {part.size for part in others} == {len(records[0])}
+    assert max(part.share for part in others) <= len(records[0])
 
 
 def test_files_of_a_directory_are_as_large_as_they_are(tmp_path: Path) -> None:
