@@ -79,7 +79,8 @@ def _one_sided(sign: str, entries: Sequence[EntryFacts], *, whole: bool) -> Iter
         if len(files) == 1:
             left += files
         elif files:
-            size = size_text(sum(row.size for row in files))
+            # Names of one file, as initramfs-tools has busybox's, are there once.
+            size = size_text(sum({row.sha256: row.size for row in files}.values()))
             yield Row(sign, f"/{top}/", f"{len(files)} files, {size}")
         elif module_place(f"{top}/x", disk=True) is None:
             # Those of modules come and go with them.

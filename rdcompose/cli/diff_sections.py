@@ -135,7 +135,8 @@ def _of_file(file: FileDifference, before: FileFacts, now: FileFacts, name: str)
 def _shortened(row: Changed) -> Changed:
     """Return the package's version instead of the line that ends with it."""
     before, now = map(package_version_of_banner, (row.before, row.now))
-    return row if before is None or now is None else Changed("package", before, now)
+    told = before is not None and now is not None and before != now
+    return Changed("package", before or "", now or "") if told else row
 
 
 def _pairs(

@@ -78,6 +78,12 @@ def test_directories_are_told_with_what_is_in_them() -> None:
     assert rows(before, []) == [Row("-", "/empty/"), Row("-", "/new/", "2 files, 10 B")]
 
 
+def test_a_file_with_many_names_is_there_once() -> None:
+    names = [entry(f"new/{name}", sha256="busybox") for name in "abc"]
+    before = [entry("new", "directory"), *names, entry("new/other")]
+    assert rows(before, []) == [Row("-", "/new/", "4 files, 10 B")]
+
+
 KINDS = {
     "device": (
         entry("n", "block device", device="8, 1", sha256=""),
@@ -228,6 +234,13 @@ def test_kernels() -> None:
         Row("~", "  packed", "none → xz"),
         Row("~", "  symbols for modules", "1 new, 2 changed"),
     ]
+
+
+def test_kernels_of_one_package_version() -> None:
+    before, now = facts("a", Kind.KERNEL), facts("b", Kind.KERNEL)
+    banners = [f"Linux {number} #1 SMP Debian 6.1-1 (2026-01-01)" for number in ("6.1", "6.1-rt")]
+    found = FileDifference(before=before, now=now, texts=(Changed("banner", *banners),))
+    assert sizes(found)[1:] == [Row("~", "  banner", " → ".join(banners))]
 
 
 def test_other_kinds_and_other_names() -> None:
