@@ -102,6 +102,9 @@ class Explainer:
         where = subject.initramfs.get(name, "")
         if not inside and name in subject.disk:
             state, where = State.DISK, subject.disk[name]
+        elif not inside and subject.choice is None and not subject.initramfs:
+            # A disk alone: there is an initramfs elsewhere.
+            state = State.NOT_THERE
         chains, more = self._chains(name, every=every) if inside else ((), False)
         found = Explanation(
             asked=asked,

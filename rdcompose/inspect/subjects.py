@@ -165,6 +165,8 @@ def _problem(subject: Subject, lists: Lists) -> str:
         found = lists.choice.select(subject.graph)
     except RdcomposeError as error:
         return f"the lists do not fit what is here: {error.message}"
+    if found.ramdisk and not subject.initramfs:
+        return "without the initramfs it is not known what else lists would do"
     if set(found.ramdisk) != set(subject.initramfs):
         return "the lists choose other modules than the initramfs has"
     return ""

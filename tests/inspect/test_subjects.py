@@ -10,6 +10,8 @@ import pytest
 from rdcompose.compose.profile import load_profile
 from rdcompose.compose.spec import DiskMode
 from rdcompose.errors import SpecError
+from rdcompose.inspect.explain import Explainer
+from rdcompose.inspect.explained import State
 from rdcompose.inspect.holdings import read_holdings
 from rdcompose.inspect.subjects import files_subject, kernel_subject, load_lists
 from rdcompose.kernel.package import read_kernels
@@ -126,6 +128,15 @@ def test_lists_that_choose_other_modules(tmp_path: Path, profile: Path) -> None:
     (profile / "modules.ramfs").write_text("gone\n")
     (note,) = built(tmp_path, str(profile)).notes
     assert note.startswith("the lists do not fit what is here: p/modules.ramfs:1: 'gone'")
+
+
+def test_a_disk_alone(tmp_path: Path, profile: Path) -> None:
+    built(tmp_path, str(profile))
+    files = [tmp_path / f"modules-{RELEASE}.qcow2", tmp_path / f"manifest-{RELEASE}.json"]
+    found = files_subject(read_holdings(files), None)
+    assert found.notes == ("without the initramfs it is not known what else lists would do",)
+    [virtio_blk] = Explainer(found).explain("virtio_blk")
+    assert (virtio_blk.state, virtio_blk.is_known) == (State.NOT_THERE, False)
 
 
 def test_a_profile_that_is_none(tmp_path: Path, profile: Path) -> None:
