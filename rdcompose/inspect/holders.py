@@ -39,9 +39,16 @@ def files_beside(path: Path) -> Iterator[Path]:
 
 
 def is_tree(directory: Path) -> bool:
-    """Whether it is an unpacked initramfs or a root, and not one with files beside each other."""
-    return is_module_directory(directory) or any(
-        (directory / place).is_dir() for place in ("lib/modules", "usr/lib/modules")
+    """Whether it is an unpacked initramfs or a root, and not one with files beside each other.
+
+    MiniVM has both: what boots counts there, and ``lib/modules`` is what it was made of.
+    """
+    if is_module_directory(directory):
+        return True
+    holds = any((directory / place).is_dir() for place in ("lib/modules", "usr/lib/modules"))
+    return holds and not any(
+        named_release(path.name) is not None and path.is_file() and not path.is_symlink()
+        for path in directory.iterdir()
     )
 
 

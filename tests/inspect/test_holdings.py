@@ -106,6 +106,16 @@ def test_an_unpacked_tree(tmp_path: Path) -> None:
     assert found.elf["b"].values("alias") == ("x",)
 
 
+def test_files_beside_what_they_were_made_of(tmp_path: Path) -> None:
+    write_sound(tmp_path)
+    base = tmp_path / MODULES / "kernel"
+    base.mkdir(parents=True)
+    (base / "other.ko").write_bytes(make_ko())
+    found = read_holdings([tmp_path])
+    assert set(found.initramfs.values()) == {INITRAMFS}
+    assert found.disk == {"dummy": DISK}
+
+
 def test_a_module_directory(tmp_path: Path) -> None:
     """What is at ``/lib/modules/R`` of a machine."""
     base = tmp_path / OTHER
