@@ -93,12 +93,12 @@ def _kind(need: Need) -> str:
 def _removal(name: str, removal: Removal) -> str:
     line = f"{removal.line.text!r} in {removal.line}"
     if removal.problem:
-        return f"{line} it would not go: {removal.problem}"
+        return f"{line}: it would not go: {removal.problem}"
     names = removal.modules
     if not names:
-        return f"{line} nothing would leave: there are other reasons, too"
+        return f"{line}: nothing would leave: there are other reasons"
     stays = "" if name in names else f"; {name} would stay, for other reasons"
-    return f"{line} {count(len(names), 'module')} would leave: {_some(names)}{stays}"
+    return f"{line}: {count(len(names), 'module')} would leave: {_some(names)}{stays}"
 
 
 def _option(found: Explanation) -> str:

@@ -69,7 +69,7 @@ def test_a_kernel_with_lists(capsys: Capture) -> None:
         "virtio_ring, kernel/drivers/virtio/virtio_ring.ko: in the initramfs\n"
         f"  why        {LISTED}\n"
         "             virtio_blk needs virtio_ring (dependency)\n"
-        "  without    'virtio_blk' in lists/modules.ramfs:2 2 modules would leave: "
+        "  without    'virtio_blk' in lists/modules.ramfs:2: 2 modules would leave: "
         "virtio_blk, virtio_ring\n"
         "  needed by  virtio_blk (dependency)\n"
         "\n"

@@ -42,7 +42,7 @@ def test_reason_and_what_would_leave() -> None:
         "             card needs bus (dependency)",
         "             bus needs base (dependency)",
         (
-            "  without    'card' in p/modules.ramfs:1 6 modules would leave: "
+            "  without    'card' in p/modules.ramfs:1: 6 modules would leave: "
             "base, bus, card, led, lib, phy"
         ),
         "  needed by  bus, lib, phy (dependency)",
@@ -86,10 +86,10 @@ def test_all_chains() -> None:
         "             lib needs base (dependency)",
         "  also       listed: 'card' in p/modules.ramfs:1",
     ]
-    assert (
-        "  without    'base' in p/modules.ramfs:2 nothing would leave: there are other reasons, too"
-        in said
+    without = (
+        "  without    'base' in p/modules.ramfs:2: nothing would leave: there are other reasons"
     )
+    assert without in said
 
 
 def test_too_many_chains(monkeypatch: pytest.MonkeyPatch) -> None:
