@@ -120,8 +120,17 @@ def _run(arguments: argparse.Namespace) -> int:
     return run(arguments)
 
 
+def _open_closed() -> None:
+    """Open what the caller has closed (``>&-``), before another file takes its place."""
+    for name, mode in (("stdin", os.O_RDONLY), ("stdout", os.O_WRONLY), ("stderr", os.O_WRONLY)):
+        if getattr(sys, name) is None:
+            number = os.open(os.devnull, mode)
+            setattr(sys, name, os.fdopen(number, "w" if mode else "r", errors="surrogateescape"))
+
+
 def entrypoint() -> NoReturn:
     """Start the program from the command line."""
+    _open_closed()
     catch()
     status = main()
     # The interpreter's own end would show a traceback.

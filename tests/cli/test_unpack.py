@@ -376,6 +376,29 @@ def test_standard_output_that_is_full(image: Path) -> None:
     assert done.stderr.endswith(": cannot write standard output: No space left on device\n")
 
 
+@pytest.mark.parametrize(
+    ("words", "closed", "status", "said"),
+    [
+        ("ls {}", "1", 0, ""),
+        ("cat {} init", "1", 0, ""),
+        ("ls -", "0", 1, "rdcompose: error: standard input: it is empty\n"),
+        ("ls gone", "2", 1, ""),
+    ],
+    ids=["ls", "cat", "input", "error"],
+)
+def test_what_is_closed(image: Path, words: str, closed: str, status: int, said: str) -> None:
+    """As daemons have it, and some who start programs."""
+    program = [sys.executable, "-c", PROGRAM, *words.format(image).split()]
+    done = subprocess.run(
+        ["bash", "-c", f'exec "$0" "$@" {closed}>&-', *program],
+        env=unmeasured(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (status, said)
+
+
 def test_no_reader(image: Path) -> None:
     """As in ``rdcompose cat … | head -c 1``; nothing is said then."""
     image.write_bytes(cpio(tree_of({"large": bytes(1 << 20)})))
