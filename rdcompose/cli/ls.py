@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from rdcompose.cli.image_file import opened_file, unread
 from rdcompose.cli.listing import entry_line, shown_name, tree_lines
 from rdcompose.cli.ls_json import print_json
-from rdcompose.cli.ls_summary import breaking, summary_lines
+from rdcompose.cli.ls_summary import breaking, packing, summary_lines
 from rdcompose.cli.terminal import size_text, warn
 from rdcompose.errors import FormatError, SpecError
 from rdcompose.inspect.artifact import Kind
@@ -79,7 +79,7 @@ def _print_entries(looking: Looking, *, quiet: bool) -> None:
             part = located.part
             if looking.opened.kind in {Kind.INITRAMFS, Kind.UKI}:
                 row = looking.opened.parts[part]
-                print(f"{row.label}, from byte {row.offset}, {row.compression}:")
+                print(f"{row.label}, from byte {row.offset}, {packing(row)}:")
         print(entry_line(located))
 
 

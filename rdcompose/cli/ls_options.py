@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rdcompose.cli.unpack_options import IMAGE_FILE, pattern
+from rdcompose.cli.unpack_options import IMAGE_FILE, given
 
 if TYPE_CHECKING:
     import argparse
@@ -22,6 +22,7 @@ def add_ls(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     parser.add_argument(
         "file",
         metavar="FILE|DIR",
+        type=given,
         help=f"{IMAGE_FILE}; a kernel, a configuration or a device tree; a directory",
     )
     parser.add_argument(
@@ -29,7 +30,7 @@ def add_ls(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         metavar="PATTERN",
         nargs="*",
         default=(),
-        type=pattern,
+        type=given,
         help="what to list, and all below it: a name anywhere (*.ko), or a path from the root "
         "(lib/modules/*/kernel/fs, /init); *, ? and [...] stay within a name, ** is any number of "
         "directories (default: everything)",

@@ -52,7 +52,7 @@ def breaking(opened: Opened) -> str:
     said = []
     if problem.part is not None:
         part = opened.parts[problem.part]
-        said.append(f"in {part.label} ({part.compression}, from byte {part.offset})")
+        said.append(f"in {part.label} ({packing(part)}, from byte {part.offset})")
         if problem.inner is not None:
             said.append(f"at byte {problem.inner} of what it unpacks to")
         elif problem.offset > part.offset:
@@ -63,6 +63,11 @@ def breaking(opened: Opened) -> str:
         else "there is no good entry before"
     )
     return ", ".join(said)
+
+
+def packing(part: Part) -> str:
+    """Say how a part is compressed."""
+    return "not compressed" if part.compression == "none" else part.compression
 
 
 def _title(looking: Looking) -> str:
@@ -83,10 +88,9 @@ def _part(part: Part) -> str:
     said = [f"{part.label}: from byte {part.offset}"]
     if part.size is not None:
         said.append(size_text(part.size))
-    packed = part.compression
+    said.append(packing(part))
     if part.unpacked is not None and part.compression != "none":
-        packed += f", {size_text(part.unpacked)} unpacked"
-    said.append(packed if part.compression != "none" else "not compressed")
+        said.append(f"{size_text(part.unpacked)} unpacked")
     if part.entries:
         said.append(f"{part.entries} {'entry' if part.entries == 1 else 'entries'}")
     return ", ".join(said)

@@ -29,7 +29,7 @@ def _add_unpack(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         "wherever names and links lead. Device nodes, owners and other things that a directory of "
         "an ordinary user does not hold go to DIR/template.list, which build --template DIR reads.",
     )
-    parser.add_argument("file", metavar="FILE", help=IMAGE_FILE)
+    parser.add_argument("file", metavar="FILE", type=given, help=IMAGE_FILE)
     parser.add_argument(
         "directory", metavar="DIR", type=Path, help="an empty directory, or one to be made"
     )
@@ -38,7 +38,7 @@ def _add_unpack(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         metavar="PATTERN",
         nargs="*",
         default=(),
-        type=pattern,
+        type=given,
         help="what to unpack, and all below it: a name anywhere (*.ko), or a path from the root "
         "(lib/modules/*/kernel/fs, /init); *, ? and [...] stay within a name, ** is any number of "
         "directories (default: everything)",
@@ -82,9 +82,9 @@ def _add_cat(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         description="Write files that are in an image, or in a directory that is to be a root, to "
         "standard output. Links are followed as the booted system would.",
     )
-    parser.add_argument("file", metavar="FILE", help=f"{IMAGE_FILE}; a directory")
+    parser.add_argument("file", metavar="FILE", type=given, help=f"{IMAGE_FILE}; a directory")
     parser.add_argument(
-        "path", metavar="PATH", nargs="+", type=pattern, help="a path in it, from its root"
+        "path", metavar="PATH", nargs="+", type=given, help="a path in it, from its root"
     )
     parser.add_argument(
         "-d",
@@ -94,8 +94,8 @@ def _add_cat(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     )
 
 
-def pattern(text: str) -> str:
-    """Return what may be a pattern of paths.
+def given(text: str) -> str:
+    """Return what may be the name of a file, or a pattern of paths.
 
     :raises ArgumentTypeError: it is empty.
     """

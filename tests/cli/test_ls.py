@@ -48,7 +48,7 @@ def test_an_initramfs(capsys: pytest.CaptureFixture[str], image: Path) -> None:
     out, err = ls(capsys, image)
     lines = out.splitlines()
     assert err == ""
-    assert lines[0] == "segment 1, from byte 0, none:"
+    assert lines[0] == "segment 1, from byte 0, not compressed:"
     assert lines[4].endswith("4 1970-01-01 00:00 kernel/x86/microcode/GenuineIntel.bin")
     assert lines[5] == f"segment 2, from byte {len(EARLY)}, gzip:"
     assert "lrwxrwxrwx  1    0    0          7 1970-01-01 00:00 bin/sh -> busybox" in lines
@@ -259,7 +259,8 @@ def test_wrong_words(capsys: pytest.CaptureFixture[str], image: Path) -> None:
     assert err == f"rdcompose: error: nothing in {image} matches 'nope'\n"
     _, err = ls(capsys, image.parent / "gone", status=1)
     assert "No such file or directory" in err
-    for words in (["ls"], ["ls", str(image), "--tree", "--names"], ["ls", str(image), ""]):
+    empty = (["ls", str(image), ""], ["ls", ""], ["cat", "", "init"])
+    for words in (["ls"], ["ls", str(image), "--tree", "--names"], *empty):
         with pytest.raises(SystemExit, match="2"):
             main(words)
     capsys.readouterr()
