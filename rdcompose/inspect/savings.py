@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from rdcompose.inspect.opened import Opened
     from rdcompose.tree import Entry, Tree
 
-# Each thread holds a segment as it is written and as it is packed.
-_MEMORY: Final = 64 << 20
+# Each thread holds a segment as it is written and packed, and the tables of a compressor.
+_MEMORY: Final = 128 << 20
+_TABLES: Final = 48 << 20
 # What only others write is compressed as by this, to compare.
 _INSTEAD: Final = "zstd"
 
@@ -50,7 +51,7 @@ def savings(
             for name, paths in leave_out.items()
             if any(path in segment.tree for path in paths)
         }
-        size = max(1, image.parts[number].unpacked or 0)
+        size = _TABLES + (image.parts[number].unpacked or 0)
         with ThreadPoolExecutor(max(1, min(threads, _MEMORY // size))) as pool:
             whole, *others = pool.map(packer.size, [set[str](), *here.values()])
         for name, other in zip(here, others, strict=True):
