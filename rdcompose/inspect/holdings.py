@@ -122,8 +122,9 @@ class _Reading:
             elif opened.kind in _WALKED or (opened.kind is Kind.FILESYSTEM and not quiet):
                 self._walk(opened)
             elif not quiet:
+                damage = facts.problem if facts is not None else None
                 raise SpecError(
-                    f"{path} holds no modules",
+                    f"{path} holds no modules" + (f": {damage}" if damage else ""),
                     hint="name an initramfs, a modules disk, or a directory with both",
                 )
 

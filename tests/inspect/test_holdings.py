@@ -206,6 +206,7 @@ def test_names_that_a_terminal_would_obey(tmp_path: Path) -> None:
         ("initrd.img", "there are no modules"),
         (f"config-{RELEASE}", "there are no modules"),
         ("text", "holds no modules"),
+        ("cut", "holds no modules: the gzip data is cut short"),
         ("gone", "cannot read"),
         (".", "there are no modules"),
     ],
@@ -214,5 +215,6 @@ def test_nothing_to_be_found(tmp_path: Path, name: str, problem: str) -> None:
     (tmp_path / "initrd.img").write_bytes(initramfs_bytes({"init": b"#!/bin/sh\n"}))
     (tmp_path / f"config-{RELEASE}").write_text("CONFIG_A=y\n")
     (tmp_path / "text").write_text("text")
+    (tmp_path / "cut").write_bytes(compress("gzip", b"0707")[:-9])
     with pytest.raises(SpecError, match=problem):
         read_holdings([tmp_path / name])
