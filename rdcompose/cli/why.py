@@ -15,7 +15,12 @@ if TYPE_CHECKING:
 
 
 def why(arguments: argparse.Namespace) -> int:
-    """Run the command; returns the exit status."""
+    """Run the command; returns the exit status.
+
+    :raises UsageError: two forms are asked for at a time.
+    """
+    if arguments.dot and arguments.json:
+        raise UsageError("--dot and --json are two forms: choose one")
     about = told_apart((arguments.word, *arguments.rest))
     subject = _subject(arguments, about)
     from rdcompose.inspect.explain import Explainer

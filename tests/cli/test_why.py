@@ -167,6 +167,7 @@ def test_by_path_and_alias(capsys: Capture) -> None:
         (("lists", "x"), 1, "lists: there are no modules"),
         (("somewhere", "x"), 2, "the name 'somewhere' does not tell its architecture"),
         (("kernel.deb", ""), 2, "an empty word is nothing to ask about"),
+        (("kernel.deb", "x", "--dot", "--json"), 2, "--dot and --json are two forms: choose one"),
         (("kernel.deb", "x", "--profile", "gone"), 1, "there is no profile 'gone'"),
         (("kernel.deb", "x", "--profile", "lists", "--release", "6.2"), 1, ""),
     ],
