@@ -20,12 +20,20 @@ if TYPE_CHECKING:
 _SHOWN: Final = 12
 # What has so many files that subsystems tell more.
 _BY_GROUPS: Final = frozenset({Kind.DISK, Kind.PACKAGE})
+_PLAIN: Final = "none"
 
 
 def as_text(groups: Sequence[Group]) -> str:
     """Return the report as text."""
     blocks = [block for group in groups for block in _blocks(group)]
     return "\n".join(blocks)
+
+
+def packing_text(weight: Weight) -> str:
+    """Return how an image is packed, and to what it unpacks."""
+    if weight.compression == _PLAIN:
+        return "not compressed"
+    return f"{weight.compression}, {size_text(weight.plain)} unpacked"
 
 
 def _blocks(group: Group) -> Iterator[str]:
@@ -57,10 +65,7 @@ def _lines(image: Image) -> Iterator[str]:
     if weight is None:
         yield f"{image.name}: {size_text(image.size)}, {image.problem or 'not weighed'}"
         return
-    yield (
-        f"{image.name}: {size_text(weight.size)}, {weight.compression}, "
-        f"{size_text(weight.plain)} unpacked"
-    )
+    yield f"{image.name}: {size_text(weight.size)}, {packing_text(weight)}"
     if image.problem is not None:
         yield f"not all of it could be read: {image.problem}"
     yield from (f"could not be read: {lost.path}: {lost.why}" for lost in weight.unread[:_SHOWN])

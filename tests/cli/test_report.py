@@ -129,6 +129,17 @@ def test_a_damaged_image_is_told_as_far_as_it_goes(
     assert said.err.startswith("rdcompose: error: cut is not read to its end: ")
 
 
+def test_a_tree(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing is said of how it is unpacked, as nothing is packed."""
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "tree/notes").write_bytes(b"text")
+    assert main(["report", str(tmp_path / "tree")]) == 0
+    assert capsys.readouterr().out.startswith("tree: 4 B, not compressed\n")
+    page = tmp_path / "page.html"
+    assert main(["report", str(tmp_path / "tree"), "-o", str(page)]) == 0
+    assert "4 B, not compressed." in page.read_text()
+
+
 def test_checks_that_fail_are_told(
     words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

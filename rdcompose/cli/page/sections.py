@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from rdcompose.cli.page.chart import TONES, draw
 from rdcompose.cli.page.markup import put
 from rdcompose.cli.page.tables import Number, Path, Share, Size, Toned, add_table
+from rdcompose.cli.report_text import packing_text
 from rdcompose.cli.terminal import size_text
 from rdcompose.inspect.findings import Severity, count
 
@@ -94,7 +95,7 @@ def _sentence(image: Image) -> str:
     kind = image.kind.value
     said = [kind if image.release is None else f"{kind} of {image.release}", size_text(image.size)]
     if (weight := image.weight) is not None:
-        said += [weight.compression, f"{size_text(weight.plain)} unpacked"]
+        said.append(packing_text(weight))
     text = ", ".join(said)
     return f"{text[0].upper()}{text[1:]}."
 
