@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from rdcompose.inspect.opened import Opened
     from rdcompose.inspect.unpack import Unpacked
 
+_SEGMENTED: Final = frozenset({Kind.INITRAMFS, Kind.UKI})
 # Of what could not be unpacked, one by one.
 _SHOWN: Final = 10
 # What an archive may have beside the files, in bytes.
@@ -50,6 +51,11 @@ def unpack(arguments: argparse.Namespace) -> int:
     with opened_file(arguments.file, limit=wish.size + _HEADERS) as opened:
         if opened.kind is Kind.DIRECTORY:
             raise SpecError(f"{opened.name} is a directory", hint="name a file in it")
+        if wish.segments and opened.kind not in _SEGMENTED:
+            raise SpecError(
+                f"{opened.name} is a {opened.kind.value}, which has no segments",
+                hint="leave out --segments",
+            )
         with Destination(arguments.directory, force=arguments.force) as destination:
             tell = _print_path if arguments.verbose else _pass
             with progress("unpacking", shown=not (arguments.quiet or arguments.verbose)):

@@ -148,6 +148,9 @@ def test_disks_and_packages(tmp_path: Path, capfdbinary: pytest.CaptureFixture[b
     run(capfdbinary, "unpack", package, tmp_path / "2")
     assert files(tmp_path / "2") == {"usr", "usr/x"}
     assert run(capfdbinary, "cat", package, "usr/x") == (b"data", "")
+    _, said = run(capfdbinary, "unpack", package, tmp_path / "3", "--segments", status=1)
+    assert "is a Debian package, which has no segments\n  hint: leave out --segments\n" in said
+    assert not (tmp_path / "3").exists()
 
 
 def test_damage_is_told_and_the_rest_kept(
