@@ -11,7 +11,7 @@ _UNITS: Final = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 _SIZE: Final = re.compile(r"([0-9]{1,18})([KMGT]?)", re.ASCII | re.IGNORECASE)
 IMAGE_FILE: Final = (
     "an initramfs of any maker, a modules disk, a unified kernel image, a .deb, another image of "
-    "a filesystem; '-' for standard input"
+    "a filesystem or of a disk with partitions; '-' for standard input"
 )
 
 
