@@ -102,6 +102,8 @@ class _Found:
     lists: dict[str, dict[str, bytes]] = dataclasses.field(default_factory=dict)
     config: KernelConfig | None = None
     manifest: Mapping[str, Any] | None = None
+    # Initramfs that were not named, but found in a directory.
+    beside: set[str] = dataclasses.field(default_factory=set)
 
 
 class _Reading:
@@ -121,6 +123,8 @@ class _Reading:
                 self._of(_release_of(facts.manifest)).manifest = facts.manifest
             elif opened.kind in _WALKED or (opened.kind is Kind.FILESYSTEM and not quiet):
                 self._walk(opened)
+                for found in self._found.values() if quiet else ():
+                    found.beside |= {opened.name} & {*found.initramfs.values()}
             elif not quiet:
                 damage = facts.problem if facts is not None else None
                 raise SpecError(
@@ -172,6 +176,7 @@ class _Reading:
         """Put together what is of one kernel."""
         chosen = self._chosen(release, paths)
         found = self._found[chosen]
+        self._check_alone(found, ", ".join(map(str, paths)))
         # What has no release in its name or its path is of the only kernel.
         spare = self._found.get(None, _Found()) if chosen is not None else _Found()
         lists = _merged(found)
@@ -232,6 +237,15 @@ class _Reading:
                 hint="choose one with --release",
             )
         return having[0]
+
+    def _check_alone(self, found: _Found, where: str) -> None:
+        """Of several builds of one kernel, it has to be said which one is meant."""
+        if len(found.beside) > 1:
+            names = printable(", ".join(sorted(found.beside)))
+            raise SpecError(
+                f"{where}: there are several initramfs of one kernel: {names}",
+                hint="name one of them, and its modules disk",
+            )
 
 
 def _merged(found: _Found) -> dict[str, bytes]:

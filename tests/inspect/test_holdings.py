@@ -163,6 +163,18 @@ def test_several_kernels(tmp_path: Path) -> None:
         read_holdings([tmp_path], "6.2")
 
 
+def test_several_builds_of_one_kernel(tmp_path: Path) -> None:
+    """As in the directory of a release: none of them is preferred, and they are not mixed."""
+    write_sound(tmp_path)
+    (tmp_path / f"{INITRAMFS}.small").write_bytes(initramfs_bytes(initramfs_files()))
+    with pytest.raises(SpecError, match="several initramfs of one kernel") as caught:
+        read_holdings([tmp_path])
+    assert caught.value.message.endswith(f": {INITRAMFS}, {INITRAMFS}.small")
+    assert caught.value.hint == "name one of them, and its modules disk"
+    named = read_holdings([tmp_path / f"{INITRAMFS}.small", tmp_path / DISK])
+    assert set(named.initramfs.values()) == {f"{INITRAMFS}.small"}
+
+
 def test_the_index_that_knows_most(tmp_path: Path) -> None:
     """The initramfs has busybox's index of its own modules, the disk kmod's of all."""
     aliases = {f"{RELEASE}/modules.alias": b"alias pci:* dummy\nalias virtio:* virtio_blk\n"}
