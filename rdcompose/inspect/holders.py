@@ -31,9 +31,11 @@ def files_beside(path: Path) -> Iterator[Path]:
     outputs = told.get("outputs")
     rows = [row for row in (outputs if isinstance(outputs, list) else []) if isinstance(row, dict)]
     sizes = {row.get("name"): row.get("size") for row in rows if isinstance(row.get("name"), str)}
-    if sizes.get(path.name) == path.stat().st_size:
+    # In a release, the name of the build follows that of the kernel, and there is one config-R.
+    kernel = str(told.get("release"))
+    if sizes.get(path.name.replace(release, kernel)) == path.stat().st_size:
         yield manifest
-        config = f"config-{release}"
+        config = f"config-{kernel}"
         if config in sizes and (path.parent / config).is_file():
             yield path.parent / config
 

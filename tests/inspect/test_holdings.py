@@ -73,6 +73,11 @@ def test_what_lies_beside_a_file_that_was_built(tmp_path: Path) -> None:
     found = read_holdings([tmp_path / INITRAMFS])
     assert (found.manifest, found.whole) == (told, False)
     assert found.config is not None
+    # In a release, builds of one kernel have names.
+    (tmp_path / f"{INITRAMFS}.small").write_bytes((tmp_path / INITRAMFS).read_bytes())
+    (tmp_path / f"manifest-{RELEASE}.small.json").write_text(json.dumps(told))
+    named = read_holdings([tmp_path / f"{INITRAMFS}.small"])
+    assert (named.manifest, named.config is not None) == (told, True)
     # Another of the same name is none of its business.
     told["outputs"] = [{"name": INITRAMFS, "size": 1}, 2, {"name": 3}]
     beside.write_text(json.dumps(told))
