@@ -39,8 +39,18 @@ import rdcompose.cli.main
 rdcompose.cli.main._run = lambda _: exec("signal.raise_signal(number)")
 """
 IN_A_CALLBACK_FROM_C: Final = """
+import threading
 from rdcompose.formats import tarstream
-tarstream._Source.read = lambda *_: signal.raise_signal(number)
+
+read = tarstream._Source.read
+
+def stopped(*arguments):
+    # Programs are read beside it, where no signal raises anything.
+    if threading.current_thread() is threading.main_thread():
+        signal.raise_signal(number)
+    return read(*arguments)
+
+tarstream._Source.read = stopped
 """
 IN_A_FINALIZER: Final = """
 import rdcompose.cli.main
