@@ -118,20 +118,6 @@ def decompress(data: bytes, *, limit: int) -> bytes:
     return b"".join(pieces)
 
 
-def decompress_first(data: bytes, *, limit: int) -> tuple[bytes, int]:
-    """Decompress the stream or frame that ``data`` starts with; return where it ends, too.
-
-    An lz4 legacy frame ends where what follows can be no block of it.
-
-    :raises FormatError: in no known format, damaged, cut, or longer than ``limit`` bytes.
-    :raises UnsupportedError: the library for this format is not installed.
-    """
-    row = detect(data)
-    if row is None:
-        raise FormatError(f"no known compression: the data starts with {data[:6].hex(' ')}")
-    return row.decode_first(data, limit)
-
-
 def decode(
     name: str, source: BinaryIO, offset: int, size: int, *, threads: int = 1
 ) -> Iterator[bytes]:

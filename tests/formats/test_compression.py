@@ -21,7 +21,6 @@ from rdcompose.formats.compression import (
     compress,
     decode,
     decompress,
-    decompress_first,
     detect,
     parse_compression,
 )
@@ -150,7 +149,6 @@ def test_junk_behind(name: str) -> None:
     junk = b"\xff\xffjunk\xff\xff"
     with pytest.raises(FormatError, match="followed by other data"):
         decompress(PACKED[name] + junk, limit=len(PLAIN))
-    assert decompress_first(PACKED[name] + junk, limit=len(PLAIN)) == (PLAIN, len(PACKED[name]))
 
 
 @EACH
@@ -169,9 +167,8 @@ def test_an_lz4_block_of_nonsense() -> None:
 @pytest.mark.parametrize("data", [b"", b"\0" * 9, b"MZ" * 9, b"\x04\x22\x4d\x18" * 9])
 def test_no_known_compression(data: bytes) -> None:
     assert detect(data) is None
-    for function in (decompress, decompress_first):
-        with pytest.raises(FormatError, match="no known compression"):
-            function(data, limit=100)
+    with pytest.raises(FormatError, match="no known compression"):
+        decompress(data, limit=100)
 
 
 def test_too_many_streams(monkeypatch: pytest.MonkeyPatch) -> None:
