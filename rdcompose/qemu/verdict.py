@@ -133,8 +133,13 @@ def _after_failure(steps: list[Step], reason: str) -> list[Step]:
 
 
 def _breakdown(lines: Sequence[Line]) -> str:
-    """Return what the console itself says went wrong, the first of it."""
+    """Return what the console itself says went wrong, the first of it.
+
+    Only up to the end of the check: the machine may not be able to switch itself off behind it.
+    """
     for line in lines:
+        if line.text.startswith(END):
+            break
         for pattern, text in _BREAKDOWNS:
             if found := pattern.search(line.message):
                 return text(found)

@@ -46,6 +46,14 @@ def test_good_boot() -> None:
     ]
 
 
+def test_what_comes_behind_the_end_does_not_count() -> None:
+    """As on a Raspberry Pi of QEMU, which cannot be switched off."""
+    panic = "[    6.8] Kernel panic - not syncing: Attempted to kill init! exitcode=0x00000000"
+    assert judged(f"{GOOD}\n{panic}\n").passed
+    before = GOOD.replace("rdcompose-check: end", f"{panic}\nrdcompose-check: end")
+    assert judged(before).reason.startswith("the kernel panicked: Attempted")
+
+
 def test_what_is_not_expected_is_not_demanded() -> None:
     text = "\n".join(
         line
