@@ -34,10 +34,6 @@ _GZIP_HEADER: Final = struct.Struct("<4s I B B")
 # What goes back further takes more memory from the machine that boots than it saves.
 _XZ_DICTIONARY: Final = 32 << 20
 _ZSTD_WINDOW_LOG: Final = 25
-# From this size on two threads take two thirds of the time of one, for 0.3 % more bytes. Lower
-# levels are quick anyway; above, what both halves have to learn takes longer than what is saved.
-_ZSTD_SHARED: Final = 2 << 20
-_ZSTD_SHARED_LEVELS: Final = range(5, 13)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,19 +176,8 @@ def _parameters(size: int, level: int) -> ZstdCompressionParameters:
         window_log=min(max(window, zstandard.WINDOWLOG_MIN), _ZSTD_WINDOW_LOG),
         write_content_size=True,
         write_checksum=True,
-        **_zstd_jobs(size, level),
+        threads=0,
     )
-
-
-def _zstd_jobs(size: int, level: int) -> dict[str, int]:
-    """Return the parameters by which two threads share the work.
-
-    They decide how it is cut, so the bytes are the same however many threads there are. The
-    second half knows half a window before it, which is all of the first.
-    """
-    if size < _ZSTD_SHARED or level not in _ZSTD_SHARED_LEVELS:
-        return {"threads": 0}
-    return {"threads": 2, "job_size": -(-size // 2), "overlap_log": 8}
 
 
 class ShareMeter:

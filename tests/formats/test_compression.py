@@ -254,19 +254,6 @@ def test_zstd_looks_back_over_all_of_an_initramfs(level: int) -> None:
     assert decompress(packed, limit=1 << 30) == once + bytes(5 << 20) + once
 
 
-@pytest.mark.parametrize("threads", [1, 3])
-def test_threads_change_no_byte(threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    plain = random.Random(9).randbytes(1 << 20) * 2 + PLAIN
-    packed = compress("zstd", plain)
-    assert decompress(packed, limit=len(plain)) == plain
-    real = compression._zstd_jobs
-    monkeypatch.setattr(compression, "_zstd_jobs", lambda *args: real(*args) | {"threads": threads})
-    assert compress("zstd", plain) == packed
-    # One frame, in which the second half refers to the first.
-    assert len(packed) < len(plain) * 2 // 3
-    assert zstandard.get_frame_parameters(packed).content_size == len(plain)
-
-
 def test_zstd_windows_stay_small_enough_to_boot_with() -> None:
     zstandard = pytest.importorskip("zstandard")
     parameters = zstandard.get_frame_parameters(compress("zstd", bytes(80 << 20), 9))
