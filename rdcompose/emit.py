@@ -16,7 +16,7 @@ from rdcompose.errors import OutputError
 from rdcompose.formats.cpio import write_newc
 from rdcompose.formats.cpiolist import write_list
 from rdcompose.publish import give_mode
-from rdcompose.tree import Directory, File, Node, NodeKind, Symlink, encode_name
+from rdcompose.tree import NODE_TYPES, Directory, File, Node, Symlink, encode_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Mapping
@@ -30,12 +30,6 @@ if TYPE_CHECKING:
 SUFFIXES: Final = (".cpio", ".list", ".nodes", ".tree")
 _DIRECTORY: Final = ".d"
 _CHUNK: Final = 1 << 20
-_KINDS: Final = {
-    NodeKind.CHARACTER: stat.S_IFCHR,
-    NodeKind.BLOCK: stat.S_IFBLK,
-    NodeKind.FIFO: stat.S_IFIFO,
-    NodeKind.SOCKET: stat.S_IFSOCK,
-}
 _ESCAPES: Final = {"\\": "\\\\", "\n": "\\n"}
 
 
@@ -132,7 +126,7 @@ def _line(entry: Entry) -> str:
             kind = stat.S_IFLNK
             target = f" -> {known.target}"
         case Node():
-            kind = _KINDS[known.kind]
+            kind = NODE_TYPES[known.kind]
             size = f"{known.major},{known.minor}"
     mode = stat.filemode(kind | known.mode)
     text = f"{mode} {known.uid}:{known.gid} {size:>9} {digest} /{known.path}{target}"

@@ -138,6 +138,16 @@ class NodeKind(enum.Enum):
     SOCKET = "socket"
 
 
+# The type of a node as it stands in a mode, in archives and filesystems, too (inode(7)).
+NODE_TYPES: Final = {
+    NodeKind.CHARACTER: 0o020000,
+    NodeKind.BLOCK: 0o060000,
+    NodeKind.FIFO: 0o010000,
+    NodeKind.SOCKET: 0o140000,
+}
+NODE_KINDS: Final = {number: kind for kind, number in NODE_TYPES.items()}
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """What files, directories, symlinks and nodes share.

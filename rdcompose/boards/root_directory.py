@@ -17,18 +17,22 @@ from typing import TYPE_CHECKING, Any, Final
 from rdcompose.boards.rootfiles import file_content
 from rdcompose.errors import SpecError
 from rdcompose.formats.ext4.contents import Files
-from rdcompose.tree import Directory, Entry, File, Node, NodeKind, Symlink, Tree, decode_name
+from rdcompose.tree import (
+    NODE_KINDS,
+    Directory,
+    Entry,
+    File,
+    Node,
+    NodeKind,
+    Symlink,
+    Tree,
+    decode_name,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-_NODES: Final = {
-    stat.S_IFCHR: NodeKind.CHARACTER,
-    stat.S_IFBLK: NodeKind.BLOCK,
-    stat.S_IFIFO: NodeKind.FIFO,
-    stat.S_IFSOCK: NodeKind.SOCKET,
-}
 # Others are of the filesystem that the directory is on.
 _XATTRS: Final = ("user.", "trusted.", "security.", "system.posix_acl_")
 _NO_XATTRS: Final = {errno.ENOTSUP, errno.ENODATA, errno.EPERM, errno.EACCES}
@@ -133,7 +137,7 @@ class _Reader:
             return Directory(**common)
         if stat.S_ISLNK(status.st_mode):
             return Symlink(**common, target=decode_name(os.fsencode(file.readlink())))
-        kind = _NODES[stat.S_IFMT(status.st_mode)]
+        kind = NODE_KINDS[stat.S_IFMT(status.st_mode)]
         major, minor = 0, 0
         if kind in {NodeKind.BLOCK, NodeKind.CHARACTER}:
             major, minor = os.major(status.st_rdev), os.minor(status.st_rdev)

@@ -31,6 +31,7 @@ from typing import TYPE_CHECKING, Final
 from rdcompose.errors import SpecError
 from rdcompose.formats.cpiolist import Quoted, list_words
 from rdcompose.tree import (
+    NODE_KINDS,
     Bytes,
     Directory,
     Entry,
@@ -152,19 +153,11 @@ def _entry(source: bytes, path: str, status: os.stat_result, *, exact: bool) -> 
         content = Bytes(Path(os.fsdecode(source)).read_bytes())
         plain = 0o755 if mode & stat.S_IXUSR else 0o644
         return File(path=path, mode=mode if exact else plain, content=content)
-    kind = _NODE_KINDS[stat.S_IFMT(status.st_mode)]
+    kind = NODE_KINDS[stat.S_IFMT(status.st_mode)]
     major, minor = 0, 0
     if kind in {NodeKind.BLOCK, NodeKind.CHARACTER}:
         major, minor = os.major(status.st_rdev), os.minor(status.st_rdev)
     return Node(path=path, mode=mode, kind=kind, major=major, minor=minor)
-
-
-_NODE_KINDS: Final = {
-    stat.S_IFCHR: NodeKind.CHARACTER,
-    stat.S_IFBLK: NodeKind.BLOCK,
-    stat.S_IFIFO: NodeKind.FIFO,
-    stat.S_IFSOCK: NodeKind.SOCKET,
-}
 
 
 def _unreadable(path: bytes, error: OSError) -> SpecError:

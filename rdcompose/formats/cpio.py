@@ -21,7 +21,6 @@ from rdcompose.formats.newc import (
     MAGIC,
     MAX_NAME_SIZE,
     MAX_NUMBER,
-    NODE_TYPES,
     REGULAR,
     SYMLINK,
     TRAILER,
@@ -29,6 +28,7 @@ from rdcompose.formats.newc import (
 )
 from rdcompose.formats.newc_links import members
 from rdcompose.tree import (
+    NODE_TYPES,
     Directory,
     Entry,
     File,

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Final
 
 from rdcompose.errors import FormatError, SpecError
 from rdcompose.tree import (
+    NODE_KINDS,
     Bytes,
     Content,
     Directory,
     Entry,
     File,
     Node,
-    NodeKind,
     Symlink,
     checked_path,
     decode_name,
@@ -48,13 +48,6 @@ TYPE_MASK: Final = 0o170000
 REGULAR: Final = 0o100000
 DIRECTORY: Final = 0o040000
 SYMLINK: Final = 0o120000
-NODE_TYPES: Final = {
-    NodeKind.CHARACTER: 0o020000,
-    NodeKind.BLOCK: 0o060000,
-    NodeKind.FIFO: 0o010000,
-    NodeKind.SOCKET: 0o140000,
-}
-_NODE_KINDS: Final = {value: kind for kind, value in NODE_TYPES.items()}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -274,7 +267,7 @@ def make_entry(path: str, record: Record, body: Content) -> Entry:
         if not target or b"\0" in target:
             raise FormatError(f"the symlink {path!r} in the cpio archive has no valid target")
         return Symlink(path=path, mode=mode, uid=uid, gid=gid, target=decode_name(target))
-    kind = _NODE_KINDS.get(record.file_type)
+    kind = NODE_KINDS.get(record.file_type)
     if kind is None:
         raise FormatError(f"{path!r} in the cpio archive has the mode {record.mode:#o}")
     major, minor = record.rdevice

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 from rdcompose.errors import OutputError
 from rdcompose.publish import give_mode
-from rdcompose.tree import NodeKind, encode_name
+from rdcompose.tree import NODE_TYPES, encode_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -33,12 +33,6 @@ _PIECE: Final = 1 << 17
 # File systems without hard links, those with too many names of a file, and rules about owners.
 _NO_LINKS: Final = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
 _MAX_TIME: Final = 0xFFFFFFFF
-_KINDS: Final = {
-    NodeKind.CHARACTER: stat.S_IFCHR,
-    NodeKind.BLOCK: stat.S_IFBLK,
-    NodeKind.FIFO: stat.S_IFIFO,
-    NodeKind.SOCKET: stat.S_IFSOCK,
-}
 
 Owner = tuple[int, int]
 
@@ -155,7 +149,7 @@ class Destination:
             before = os.umask(0)
             try:
                 device = os.makedev(node.major, node.minor)
-                os.mknod(name, _KINDS[node.kind] | node.mode, device, dir_fd=parent)
+                os.mknod(name, NODE_TYPES[node.kind] | node.mode, device, dir_fd=parent)
             finally:
                 os.umask(before)
             self._written.add(path)

@@ -5,31 +5,17 @@ from __future__ import annotations
 import dataclasses
 import os
 import stat
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from rdcompose.errors import FormatError, SpecError, UnsupportedError
 from rdcompose.inspect.filecontent import FileContent
 from rdcompose.inspect.walks import Located, Part, Walk
-from rdcompose.tree import (
-    Directory,
-    Entry,
-    File,
-    Node,
-    NodeKind,
-    Symlink,
-    checked_path,
-)
+from rdcompose.tree import NODE_KINDS, Directory, Entry, File, Node, Symlink, checked_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-_NODES: Final = {
-    stat.S_IFCHR: NodeKind.CHARACTER,
-    stat.S_IFBLK: NodeKind.BLOCK,
-    stat.S_IFIFO: NodeKind.FIFO,
-    stat.S_IFSOCK: NodeKind.SOCKET,
-}
 # Entry, time, number of names.
 Stored = tuple[Entry, int | None, int]
 
@@ -157,4 +143,6 @@ def _entry(real: Path, path: str, status: os.stat_result) -> Entry:
         if kind in {stat.S_IFCHR, stat.S_IFBLK}
         else (0, 0)
     )
-    return Node(path=path, mode=mode, uid=uid, gid=gid, kind=_NODES[kind], major=major, minor=minor)
+    return Node(
+        path=path, mode=mode, uid=uid, gid=gid, kind=NODE_KINDS[kind], major=major, minor=minor
+    )

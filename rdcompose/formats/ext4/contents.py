@@ -14,12 +14,21 @@ from rdcompose.formats.ext4.inodes import (
     DIRECTORY,
     FOLDER_KINDS,
     MAX_LINKS,
-    NODES,
     REGULAR,
     SYMLINK,
 )
 from rdcompose.formats.ext4.xattrs import Stored, in_inode, stored_attributes
-from rdcompose.tree import MAX_PATH, Directory, Entry, File, Node, Symlink, Tree, encode_name
+from rdcompose.tree import (
+    MAX_PATH,
+    NODE_TYPES,
+    Directory,
+    Entry,
+    File,
+    Node,
+    Symlink,
+    Tree,
+    encode_name,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -166,7 +175,7 @@ def _kind(entry: Entry) -> int:
         case Symlink():
             return SYMLINK
         case Node(kind=kind):
-            return NODES[kind]
+            return NODE_TYPES[kind]
         case _:
             assert_never(known)
 

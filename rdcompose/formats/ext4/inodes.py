@@ -11,7 +11,6 @@ from typing import Final
 
 from rdcompose.formats.ext4.checksum import crc32c
 from rdcompose.formats.ext4.geometry import INODE
-from rdcompose.tree import NodeKind
 
 EXTENTS: Final = 0x8_0000
 INDEXED: Final = 0x1000
@@ -19,12 +18,6 @@ INDEXED: Final = 0x1000
 REGULAR: Final = 0o100000
 DIRECTORY: Final = 0o040000
 SYMLINK: Final = 0o120000
-NODES: Final = {
-    NodeKind.CHARACTER: 0o020000,
-    NodeKind.BLOCK: 0o060000,
-    NodeKind.FIFO: 0o010000,
-    NodeKind.SOCKET: 0o140000,
-}
 # The types of inodes as directories have them.
 FOLDER_KINDS: Final = {
     REGULAR: 1,

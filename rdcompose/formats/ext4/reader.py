@@ -21,11 +21,11 @@ from rdcompose.formats.ext4 import superblock as sb
 from rdcompose.formats.ext4.blocks import Run, block_map, extents
 from rdcompose.tree import (
     MAX_PATH,
+    NODE_KINDS,
     Directory,
     Entry,
     File,
     Node,
-    NodeKind,
     Pieces,
     Symlink,
     checked_path,
@@ -53,12 +53,6 @@ _LONGEST_RECORD: Final = 65536
 _REGULAR: Final = 0o100000
 _DIRECTORY: Final = 0o040000
 _SYMLINK: Final = 0o120000
-_NODES: Final = {
-    0o020000: NodeKind.CHARACTER,
-    0o060000: NodeKind.BLOCK,
-    0o010000: NodeKind.FIFO,
-    0o140000: NodeKind.SOCKET,
-}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,7 +198,7 @@ class Ext4Image:
             return Directory(**common)
         if inode.kind == _SYMLINK:
             return Symlink(**common, target=decode_name(self._target(path, inode)))
-        kind = _NODES.get(inode.kind)
+        kind = NODE_KINDS.get(inode.kind)
         if kind is None:
             raise FormatError(f"{path!r} in the ext4 image has the type {inode.kind:#o}")
         old, new = struct.unpack_from("<2I", inode.root)
