@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rdcompose.cli.unpack_options import IMAGE_FILE, given
+from rdcompose.cli.unpack_options import IMAGE_FILE, add_patterns, given
 
 if TYPE_CHECKING:
     import argparse
@@ -25,16 +25,7 @@ def add_ls(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         type=given,
         help=f"{IMAGE_FILE}; a kernel, a configuration or a device tree; a directory",
     )
-    parser.add_argument(
-        "pattern",
-        metavar="PATTERN",
-        nargs="*",
-        default=(),
-        type=given,
-        help="what to list, and all below it: a name anywhere (*.ko), or a path from the root "
-        "(lib/modules/*/kernel/fs, /init); *, ? and [...] stay within a name, ** is any number of "
-        "directories (default: everything)",
-    )
+    add_patterns(parser, "list")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("-s", "--summary", action="store_true", help="leave out the list of files")
     form.add_argument(

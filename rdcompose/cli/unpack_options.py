@@ -21,6 +21,20 @@ def add_unpack(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     _add_cat(commands)
 
 
+def add_patterns(parser: argparse.ArgumentParser, verb: str) -> None:
+    """Add the patterns that choose files of an image, for what the verb says."""
+    parser.add_argument(
+        "pattern",
+        metavar="PATTERN",
+        nargs="*",
+        default=(),
+        type=given,
+        help=f"what to {verb}, and all below it: a name anywhere (*.ko), or a path from the root "
+        "(lib/modules/*/kernel/fs, /init); *, ? and [...] stay within a name, ** is any number of "
+        "directories (default: everything)",
+    )
+
+
 def _add_unpack(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = commands.add_parser(
         "unpack",
@@ -33,16 +47,7 @@ def _add_unpack(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     parser.add_argument(
         "directory", metavar="DIR", type=Path, help="an empty directory, or one to be made"
     )
-    parser.add_argument(
-        "pattern",
-        metavar="PATTERN",
-        nargs="*",
-        default=(),
-        type=given,
-        help="what to unpack, and all below it: a name anywhere (*.ko), or a path from the root "
-        "(lib/modules/*/kernel/fs, /init); *, ? and [...] stay within a name, ** is any number of "
-        "directories (default: everything)",
-    )
+    add_patterns(parser, "unpack")
     parser.add_argument(
         "--segments",
         action="store_true",
