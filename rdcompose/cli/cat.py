@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from rdcompose.cli.image_file import opened_file, unread
 from rdcompose.cli.ls_summary import breaking
-from rdcompose.errors import OutputError, RdcomposeError
+from rdcompose.errors import RdcomposeError
 from rdcompose.formats.compression import decompress, detect
 from rdcompose.inspect.lookup import look_up, stored_content
 from rdcompose.tree import read_all
@@ -56,11 +56,6 @@ def _pieces(content: Content, *, unpacked: bool) -> Iterator[bytes]:
 
 
 def _print(pieces: Iterator[bytes]) -> None:
-    try:
-        for piece in pieces:
-            sys.stdout.buffer.write(piece)
-        sys.stdout.buffer.flush()
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise OutputError(f"cannot write standard output: {error.strerror}") from error
+    for piece in pieces:
+        sys.stdout.buffer.write(piece)
+    sys.stdout.buffer.flush()
